@@ -1,0 +1,77 @@
+# `make test` and `make demo` need Go, make and git, and install the rest.
+SHELL := /bin/sh
+.DEFAULT_GOAL := build
+
+BIN   := $(CURDIR)/bin
+TOOLS := $(BIN)/tools
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE   ?= ghcr.io/awslogin-dev/aws-login-operator:$(VERSION)
+
+# Where the control plane for tests and the demo is; KUBEBUILDER_ASSETS of the
+# environment goes before it.
+CONTROLPLANE = $(if $(KUBEBUILDER_ASSETS),$(KUBEBUILDER_ASSETS),$(BIN)/controlplane)
+
+.PHONY: help
+help: ## Show the targets.
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## What people run.
+
+.PHONY: build
+build: ## Build bin/aws-login-operator.
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/aws-login-operator ./cmd/aws-login-operator
+
+.PHONY: run
+run: ## Run the operator against the current kubeconfig.
+	go run ./cmd/aws-login-operator $(ARGS)
+
+.PHONY: demo
+demo: build controlplane ## Show the whole thing without AWS and without a cluster (KEEP=1 stays up).
+	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) go run ./hack/demo -operator bin/aws-login-operator $(if $(KEEP),-keep)
+
+.PHONY: test
+test: build controlplane sdks ## Run all tests.
+	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test $(TESTFLAGS) ./...
+
+.PHONY: install.yaml
+install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file.
+	@mkdir -p dist
+	$(TOOLS)/kustomize build config/default | sed 's|image: controller:latest|image: $(IMAGE)|' > dist/install.yaml
+
+.PHONY: docker-build
+docker-build: ## Build the image.
+	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+## What the targets above need.
+
+.PHONY: controlplane
+controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
+	@hack/controlplane/build.sh $(BIN)/controlplane
+
+.PHONY: sdks
+sdks: ## Install the AWS SDKs that tests run: boto3 from Debian, JavaScript from npm.
+	@hack/sdks/install.sh
+
+.PHONY: manifests
+manifests: $(TOOLS)/controller-gen ## Generate the CRD, the RBAC role and the deepcopy code.
+	$(TOOLS)/controller-gen object paths=./api/...
+	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	$(TOOLS)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Lint.
+	$(TOOLS)/golangci-lint run ./...
+
+.PHONY: verify
+verify: manifests ## Check that generated files and go.mod are up to date.
+	go mod tidy
+	git diff --exit-code -- api config go.mod go.sum
+
+$(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/tools && go build -o $(TOOLS)/ tool
+	@touch $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest
+
+$(TOOLS)/golangci-lint: hack/lint/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/lint && go build -o $(TOOLS)/golangci-lint tool

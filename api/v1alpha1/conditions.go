@@ -1,0 +1,79 @@
+package v1alpha1
+
+// Condition types. Ready, SessionActive and CredentialsValid are always present;
+// Reconciling and Stalled only while True, as kstatus asks.
+const (
+	// ReadyCondition is SessionActive AND CredentialsValid AND not overdue.
+	ReadyCondition = "Ready"
+	// SessionActiveCondition: the login session can still be refreshed.
+	SessionActiveCondition = "SessionActive"
+	// CredentialsValidCondition: the target Secret holds credentials that work now.
+	CredentialsValidCondition = "CredentialsValid"
+	// ReconcilingCondition: the operator is working to get there by itself.
+	ReconcilingCondition = "Reconciling"
+	// StalledCondition: a person has to do something first.
+	StalledCondition = "Stalled"
+)
+
+// Reasons of conditions. An event has the reason of the condition it reports.
+const (
+	// ReasonRefreshed: all is well (Ready).
+	ReasonRefreshed = "Refreshed"
+	// ReasonSessionActive: all is well (SessionActive).
+	ReasonSessionActive = "SessionActive"
+	// ReasonPublished: all is well (CredentialsValid).
+	ReasonPublished = "Published"
+	// ReasonNotTried: nothing is known yet.
+	ReasonNotTried = "NotTried"
+
+	// ReasonCredentialsExpired: the published credentials have expired.
+	ReasonCredentialsExpired = "CredentialsExpired"
+	// ReasonNeverPublished: no credentials have been published yet.
+	ReasonNeverPublished = "NeverPublished"
+	// ReasonTargetConflict: the target Secret belongs to someone else, or is immutable.
+	ReasonTargetConflict = "TargetConflict"
+	// ReasonPublishFailed: the target Secret could not be written.
+	ReasonPublishFailed = "PublishFailed"
+
+	// ReasonRefreshFailing: attempts to refresh fail in ways that may pass.
+	ReasonRefreshFailing = "RefreshFailing"
+	// ReasonRefreshOverdue: the credentials are too close to their expiry.
+	ReasonRefreshOverdue = "RefreshOverdue"
+	// ReasonRefreshRejected: AWS answers 400 (wrong sign-in region, revoked, or an outage).
+	ReasonRefreshRejected = "RefreshRejected"
+	// ReasonReloginRequired: the session is over; only `aws login` starts another.
+	ReasonReloginRequired = "ReloginRequired"
+	// ReasonPermissionDenied: IAM denies the refresh.
+	ReasonPermissionDenied = "PermissionDenied"
+	// ReasonLoginCacheNotFound: the Secret with the login cache does not exist.
+	ReasonLoginCacheNotFound = "LoginCacheNotFound"
+	// ReasonLoginCacheInvalid: the login cache cannot be used.
+	ReasonLoginCacheInvalid = "LoginCacheInvalid"
+	// ReasonRootRefused: the person signed in as the account's root user.
+	ReasonRootRefused = "RootRefused"
+	// ReasonWriteBackImpossible: the rotated login cache could not be written
+	// back, so nothing is refreshed.
+	ReasonWriteBackImpossible = "WriteBackImpossible"
+	// ReasonWriteBackPending: the login cache was rotated but is not written back yet.
+	ReasonWriteBackPending = "WriteBackPending"
+	// ReasonSignInRegionConflict: LoginSessions that share a login cache name
+	// different sign-in regions.
+	ReasonSignInRegionConflict = "SignInRegionConflict"
+)
+
+// Labels and annotations.
+const (
+	// RefreshRequestedAtAnnotation on a LoginSession: any new value asks for
+	// exactly one refresh.
+	RefreshRequestedAtAnnotation = "awslogin.dev/refresh-requested-at"
+	// CredentialsLifetimeAnnotation on the login cache's Secret, written by the
+	// write-back: "<access key ID>:<seconds>", the life that AWS gave the
+	// credentials with that access key ID.
+	CredentialsLifetimeAnnotation = "awslogin.dev/credentials-lifetime"
+	// ManagedByLabel on target Secrets, with the value ManagedBy.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	// ManagedBy is the value of ManagedByLabel.
+	ManagedBy = "awslogin.dev"
+	// LoginSessionLabel on target Secrets: the name of the LoginSession.
+	LoginSessionLabel = "awslogin.dev/login-session"
+)

@@ -1,0 +1,128 @@
+// aws-login-operator keeps pods supplied with working AWS credentials from a
+// person's `aws login` session.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/controllers"
+	"awslogin.dev/operator/internal/loginrefresh"
+)
+
+// shutdownTimeout is longer than the longest reconcile, so that a rotation in
+// flight is finished.
+const shutdownTimeout = 45 * time.Second
+
+func main() {
+	options, err := parseOptions(flag.CommandLine, os.Args[1:], os.Getenv)
+	if err == nil && options.version {
+		fmt.Println(version())
+		return
+	}
+	if err == nil {
+		ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.log)))
+		err = run(ctrl.SetupSignalHandler(), options)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "aws-login-operator:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, options *options) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find a cluster: %w", err)
+	}
+	mgr, err := newManager(config, options)
+	if err != nil {
+		return fmt.Errorf("set up the manager: %w", err)
+	}
+	reconciler, err := newReconciler(mgr, options)
+	if err != nil {
+		return err
+	}
+	if err := reconciler.SetupWithManager(ctx, mgr, options.maxConcurrentReconciles); err != nil {
+		return fmt.Errorf("set up the controller: %w", err)
+	}
+	if err := addChecks(mgr); err != nil {
+		return fmt.Errorf("set up the health probes: %w", err)
+	}
+	ctrl.Log.Info("starting", "version", version())
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, options *options) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	// The API server's own priority and fairness limits this client.
+	config.QPS = -1
+	cacheOptions := controllers.CacheOptions(options.selector)
+	cacheOptions.DefaultNamespaces = options.namespaces
+	return ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cacheOptions,
+		Client:                        controllers.ClientOptions(),
+		Metrics:                       metricsserver.Options{BindAddress: options.metricsAddress},
+		HealthProbeBindAddress:        options.probeAddress,
+		LeaderElection:                options.leaderElect,
+		LeaderElectionID:              options.leaseName(),
+		LeaderElectionNamespace:       options.leaseNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       ptr.To(shutdownTimeout),
+	})
+}
+
+func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSessionReconciler, error) {
+	roots, err := readRoots(options.caBundle)
+	if err != nil {
+		return nil, err
+	}
+	http := loginrefresh.NewHTTPClient(roots)
+	return &controllers.LoginSessionReconciler{
+		Client:   mgr.GetClient(),
+		Live:     mgr.GetAPIReader(),
+		Recorder: mgr.GetEventRecorder("aws-login-operator"),
+		Clock:    clock.RealClock{},
+		SignIn: &loginrefresh.Client{
+			HTTP:         http,
+			Endpoint:     options.signInEndpoint,
+			UseFIPS:      options.useFIPS,
+			UseDualStack: options.useDualStack,
+			Now:          time.Now,
+		},
+		STS: &loginrefresh.Caller{
+			HTTP:         http,
+			Endpoint:     options.stsEndpoint,
+			UseFIPS:      options.useFIPS,
+			UseDualStack: options.useDualStack,
+		},
+		SignInRegion: options.signInRegion,
+		AllowRoot:    options.allowRoot,
+	}, nil
+}
+
+func addChecks(mgr manager.Manager) error {
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	return mgr.AddReadyzCheck("ping", healthz.Ping)
+}

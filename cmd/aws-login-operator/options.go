@@ -1,0 +1,163 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"awslogin.dev/operator/internal/loginrefresh"
+)
+
+// options is the command line and the environment, checked.
+type options struct {
+	metricsAddress string
+	probeAddress   string
+
+	leaderElect    bool
+	leaseNamespace string
+
+	watchNamespaces string
+	watchSelector   string
+	namespaces      map[string]cache.Config // nil watches all
+	selector        labels.Selector
+
+	maxConcurrentReconciles int
+
+	signInRegion   string
+	signInEndpoint string
+	stsEndpoint    string
+	allowPlainHTTP bool
+	useFIPS        bool
+	useDualStack   bool
+	caBundle       string
+	allowRoot      bool
+
+	log     zap.Options
+	version bool
+}
+
+// parseOptions reads the command line; getenv gives the few environment
+// variables that count. AWS_ENDPOINT_URL is not among them: it is meant for
+// workloads, and must not send refresh tokens elsewhere.
+func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string) (*options, error) {
+	o := &options{caBundle: getenv("AWS_CA_BUNDLE")}
+	o.bind(flags, getenv)
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return o, errors.Join(o.checkWatches(), o.checkSignIn())
+}
+
+func (o *options) bind(flags *flag.FlagSet, getenv func(string) string) {
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of the metrics endpoint, plain HTTP; 0 for none")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "run as one of several replicas of which one works at a time")
+	flags.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease; by default the operator's own")
+	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "comma-separated namespaces to watch; by default all")
+	flags.StringVar(&o.watchSelector, "watch-label-selector", "", "watch only LoginSessions with these labels")
+	flags.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 10, "how many LoginSessions are worked on at once")
+	flags.StringVar(&o.signInRegion, "sign-in-region", "us-east-1", "where sessions are refreshed that do not name their sign-in region")
+	flags.StringVar(&o.signInEndpoint, "sign-in-endpoint-url", getenv("AWS_ENDPOINT_URL_SIGNIN"), "URL of AWS Sign-In instead of the region's own (AWS_ENDPOINT_URL_SIGNIN); it receives refresh tokens")
+	flags.StringVar(&o.stsEndpoint, "sts-endpoint-url", getenv("AWS_ENDPOINT_URL_STS"), "URL of AWS STS instead of the region's own (AWS_ENDPOINT_URL_STS)")
+	flags.BoolVar(&o.allowPlainHTTP, "insecure-send-tokens-over-http", false, "allow http:// endpoint URLs beyond loopback: anyone on the way can read refresh tokens")
+	flags.BoolVar(&o.useFIPS, "use-fips-endpoint", false, "use AWS's FIPS endpoints")
+	flags.BoolVar(&o.useDualStack, "use-dualstack-endpoint", false, "use AWS's dual-stack endpoints")
+	flags.BoolVar(&o.allowRoot, "allow-root", false, "accept sessions of an account's root user")
+	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	o.log.BindFlags(flags)
+}
+
+func (o *options) checkWatches() error {
+	var err error
+	if o.selector, err = labels.Parse(o.watchSelector); err != nil {
+		return fmt.Errorf("--watch-label-selector: %w", err)
+	}
+	if o.maxConcurrentReconciles < 1 {
+		return fmt.Errorf("--max-concurrent-reconciles must be at least 1")
+	}
+	if o.watchNamespaces == "" {
+		return nil
+	}
+	o.namespaces = map[string]cache.Config{}
+	for name := range strings.SplitSeq(o.watchNamespaces, ",") {
+		name = strings.TrimSpace(name)
+		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
+			return fmt.Errorf("--watch-namespaces: %q is not the name of a namespace", name)
+		}
+		o.namespaces[name] = cache.Config{}
+	}
+	return nil
+}
+
+func (o *options) checkSignIn() error {
+	if !loginrefresh.IsRegion(o.signInRegion) {
+		return fmt.Errorf("--sign-in-region: %q is not the name of an AWS region", o.signInRegion)
+	}
+	for flag, endpoint := range map[string]string{"--sign-in-endpoint-url": o.signInEndpoint, "--sts-endpoint-url": o.stsEndpoint} {
+		if endpoint == "" {
+			continue
+		}
+		if err := loginrefresh.CheckEndpoint(endpoint, o.allowPlainHTTP); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+		if o.useFIPS || o.useDualStack {
+			return fmt.Errorf("%s cannot be combined with --use-fips-endpoint or --use-dualstack-endpoint", flag)
+		}
+	}
+	return nil
+}
+
+// leaseName differs between operators that watch different LoginSessions, so
+// that they can run side by side.
+func (o *options) leaseName() string {
+	const name = "aws-login-operator.awslogin.dev"
+	if o.watchNamespaces == "" && o.watchSelector == "" {
+		return name
+	}
+	sum := sha256.Sum256([]byte(o.watchNamespaces + "\n" + o.watchSelector))
+	return name + "-" + hex.EncodeToString(sum[:4])
+}
+
+// readRoots reads AWS_CA_BUNDLE, which replaces the system's roots as it does in
+// the AWS SDKs. Nil means the system's.
+func readRoots(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	bundle, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(bundle) {
+		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %s has no PEM certificate", path)
+	}
+	return roots, nil
+}
+
+// release is set by the build.
+var release string
+
+func version() string {
+	if release != "" {
+		return release
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

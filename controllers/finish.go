@@ -1,0 +1,132 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"hash/fnv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"awslogin.dev/operator/api/v1alpha1"
+)
+
+// finish is the one exit: status, events and the next wake-up.
+func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trouble) (ctrl.Result, error) {
+	status := summarize(a, t)
+	if err := r.patchStatus(ctx, a, status); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	r.report(ctx, a, status.Conditions)
+	return ctrl.Result{RequeueAfter: wakeAfter(a, t)}, nil
+}
+
+// patchStatus writes the status if it changed. The operator alone writes it, so
+// what it computed last is the truth, and the cache may lag behind: then the
+// live object is what the difference is made against.
+func (r *LoginSessionReconciler) patchStatus(ctx context.Context, a *attempt, status v1alpha1.LoginSessionStatus) error {
+	hash := hashOf(status)
+	base := a.session
+	stale := a.memory.statusHash != 0 && a.memory.statusHash != hashOf(base.Status)
+	if stale {
+		base = &v1alpha1.LoginSession{}
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), base); err != nil {
+			return err
+		}
+	}
+	if !equality.Semantic.DeepEqual(base.Status, status) {
+		err := r.patchOnto(ctx, base, status)
+		if apierrors.IsConflict(err) {
+			if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), base); err != nil {
+				return err
+			}
+			err = r.patchOnto(ctx, base, status)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	a.memory.statusHash = hash
+	return nil
+}
+
+func (r *LoginSessionReconciler) patchOnto(ctx context.Context, base *v1alpha1.LoginSession, status v1alpha1.LoginSessionStatus) error {
+	changed := base.DeepCopy()
+	changed.Status = status
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return r.Client.Status().Patch(ctx, changed, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
+}
+
+func hashOf(status v1alpha1.LoginSessionStatus) uint64 {
+	hash := fnv.New64a()
+	_ = json.NewEncoder(hash).Encode(status) // a hash takes all writes
+	return hash.Sum64()
+}
+
+// report tells of transitions only: an event and a log line for every reason
+// that was not there before. All is well is told once, by Ready.
+func (r *LoginSessionReconciler) report(ctx context.Context, a *attempt, conditions []metav1.Condition) {
+	before := reasons(a.session.Status.Conditions)
+	for _, condition := range conditions {
+		kind := corev1.EventTypeWarning
+		switch condition.Reason {
+		case v1alpha1.ReasonSessionActive, v1alpha1.ReasonPublished, v1alpha1.ReasonNotTried:
+			continue
+		case v1alpha1.ReasonRefreshed:
+			kind = corev1.EventTypeNormal
+		}
+		if before[condition.Reason] {
+			continue
+		}
+		before[condition.Reason] = true
+		r.Recorder.Eventf(a.session, nil, kind, condition.Reason, "Refresh", "%s", condition.Message)
+		log.FromContext(ctx).Info("transition", "reason", condition.Reason, "condition", condition.Type,
+			"status", condition.Status, "message", condition.Message)
+	}
+}
+
+func reasons(conditions []metav1.Condition) map[string]bool {
+	found := map[string]bool{}
+	for _, condition := range conditions {
+		found[condition.Reason] = true
+	}
+	return found
+}
+
+// wakeAfter is when to look again if nothing is reported before: the next
+// attempt, and in trouble also the moments at which time alone changes the
+// status. Zero waits for a change.
+func wakeAfter(a *attempt, t *trouble) time.Duration {
+	next := a.nextAt
+	var moments []time.Time
+	if t != nil && !t.retryAt.IsZero() {
+		next = t.retryAt
+	}
+	if !next.IsZero() {
+		moments = append(moments, later(next, a.now.Add(time.Millisecond)))
+	}
+	if t != nil && a.published != nil {
+		moments = append(moments, a.published.schedule().OverdueAt(), a.published.expiresAt)
+	}
+	var wake time.Duration
+	for _, moment := range moments {
+		if wait := moment.Sub(a.now); wait > 0 && (wake == 0 || wait < wake) {
+			wake = wait
+		}
+	}
+	return wake
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

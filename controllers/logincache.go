@@ -1,0 +1,163 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/loginrefresh"
+)
+
+// load reads the login cache from the API server. A rotation that is still to be
+// written back counts as the newest state, unless the Secret shows that it was
+// written after all or that a person signed in again.
+func (r *LoginSessionReconciler) load(ctx context.Context, a *attempt) (*trouble, error) {
+	a.secret, a.stored, a.login = nil, nil, nil
+	secret := &corev1.Secret{}
+	if err := r.Client.Get(ctx, cacheOf(a.session), secret); apierrors.IsNotFound(err) {
+		return cacheMissing(a), nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read the login cache Secret %s: %w", cacheOf(a.session), err)
+	}
+	key, err := cacheKey(secret, a.session.Spec.LoginCacheSecretRef.Key)
+	if err != nil {
+		return cacheInvalid(a, err), nil
+	}
+	stored, err := loginrefresh.Parse(secret.Data[key])
+	if err != nil {
+		return cacheInvalid(a, err), nil
+	}
+	a.secret, a.key, a.stored, a.login = secret, key, stored, stored
+	a.lifetime = lifetimeOf(secret, stored)
+	recallFailure(a)
+	return nil, applyPending(a)
+}
+
+// cacheKey picks the login cache among the Secret's keys.
+func cacheKey(secret *corev1.Secret, wanted string) (string, error) {
+	if wanted != "" {
+		if _, ok := secret.Data[wanted]; !ok {
+			return "", fmt.Errorf("has no key %q (spec.loginCacheSecretRef.key)", wanted)
+		}
+		return wanted, nil
+	}
+	var found []string
+	for key := range secret.Data {
+		if strings.HasSuffix(key, ".json") {
+			found = append(found, key)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("has no key that ends in .json: store the file that `aws login` wrote, or name its key in spec.loginCacheSecretRef.key")
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("has %d keys that end in .json: name the login cache in spec.loginCacheSecretRef.key", len(found))
+}
+
+// applyPending reconciles a rotation in memory with what the Secret holds.
+func applyPending(a *attempt) error {
+	pending := a.lane.pending
+	if pending == nil {
+		return nil
+	}
+	if a.stored.Fingerprint() != pending.spent {
+		a.lane.pending = nil // it was written after all, or a person signed in again
+		return nil
+	}
+	rotated, err := a.stored.Rotate(pending.rotation)
+	if err != nil {
+		return fmt.Errorf("apply the rotation to the login cache: %w", err)
+	}
+	a.login, a.lifetime = rotated, pending.rotation.Lifetime
+	return nil
+}
+
+// lifetimeOf is the life that AWS gave these credentials: known where this
+// operator refreshed them, and 15 minutes otherwise.
+func lifetimeOf(secret *corev1.Secret, login *loginrefresh.Login) time.Duration {
+	accessKeyID, text, _ := strings.Cut(secret.Annotations[v1alpha1.CredentialsLifetimeAnnotation], ":")
+	seconds, err := strconv.ParseUint(text, 10, 16)
+	lifetime := time.Duration(seconds) * time.Second
+	if err != nil || accessKeyID != login.Credentials.AccessKeyID || seconds == 0 || lifetime > loginrefresh.MaxLifetime {
+		return loginrefresh.MaxLifetime
+	}
+	return lifetime
+}
+
+func setLifetime(secret *corev1.Secret, rotation loginrefresh.Rotation) {
+	if secret.Annotations == nil {
+		secret.Annotations = map[string]string{}
+	}
+	secret.Annotations[v1alpha1.CredentialsLifetimeAnnotation] =
+		fmt.Sprintf("%s:%d", rotation.AccessKeyID, int(rotation.Lifetime.Seconds()))
+}
+
+// recallFailure takes up, after a restart, the failures that the status tells of
+// this very state of the session.
+func recallFailure(a *attempt) {
+	status, fingerprint := a.session.Status, a.stored.Fingerprint()
+	if a.lane.failureOf(fingerprint) != nil || status.Session == nil || status.Session.Fingerprint != fingerprint {
+		return
+	}
+	if status.Refresh == nil || status.Refresh.Failures == 0 || status.Refresh.LastFailureAt == nil || !a.lane.askedAt.IsZero() {
+		return
+	}
+	outcome, message := outcomeOf(status.Conditions)
+	a.lane.failedAt, a.lane.message = fingerprint, message
+	a.lane.failure = &loginrefresh.Failure{
+		Outcome: outcome,
+		Count:   int(status.Refresh.Failures),
+		At:      status.Refresh.LastFailureAt.Time,
+	}
+}
+
+// identify says who is signed in and refuses root. STS is asked once a login,
+// and again after a refresh where it did not answer; where the status knows this
+// very state of the session it need not be asked.
+func (r *LoginSessionReconciler) identify(ctx context.Context, a *attempt) *trouble {
+	lane, thumbprint := a.lane, a.login.KeyThumbprint()
+	if lane.thumbprint != thumbprint {
+		lane.thumbprint, lane.caller, lane.confirmed = thumbprint, a.login.Identity, false
+		if known := knownIdentity(a); known != nil {
+			lane.caller, lane.confirmed = *known, true
+		} else {
+			r.confirm(ctx, a)
+		}
+	}
+	a.identity = lane.caller
+	if a.identity.IsRoot() && !r.AllowRoot {
+		return rootRefused(a)
+	}
+	return nil
+}
+
+// confirm asks STS, whose word is worth more than the idToken's. Where it cannot
+// be reached the idToken's word stands.
+func (r *LoginSessionReconciler) confirm(ctx context.Context, a *attempt) {
+	if r.STS == nil || !a.now.Before(a.login.Credentials.ExpiresAt) {
+		return
+	}
+	identity, err := r.STS.Identity(ctx, a.login.Credentials, r.regionFor(a))
+	if err != nil {
+		log.FromContext(ctx).V(1).Info("identity not confirmed", "reason", err.Error())
+		return
+	}
+	a.lane.caller, a.lane.confirmed = identity, true
+}
+
+func knownIdentity(a *attempt) *loginrefresh.Identity {
+	status := a.session.Status
+	if status.Identity == nil || status.Identity.ARN == "" || status.Session == nil || status.Session.Fingerprint != a.stored.Fingerprint() {
+		return nil
+	}
+	return &loginrefresh.Identity{AccountID: status.Identity.AccountID, ARN: status.Identity.ARN}
+}

@@ -1,0 +1,221 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/awsfiles"
+	"awslogin.dev/operator/internal/loginrefresh"
+)
+
+const (
+	// reloaderIgnore keeps Stakater's Reloader from restarting pods every few
+	// minutes: they read the rotated files by themselves.
+	reloaderIgnore = "reloader.stakater.com/ignore"
+	// uidAnnotation tells a target that was retained by this very LoginSession
+	// from one that a namesake left behind.
+	uidAnnotation = "awslogin.dev/login-session-uid"
+	publishTries  = 3
+)
+
+// published is what the target Secret holds.
+type published struct {
+	accessKeyID string
+	expiresAt   time.Time
+	lifetime    time.Duration
+}
+
+func (p *published) schedule() loginrefresh.Schedule {
+	return loginrefresh.Schedule{ExpiresAt: p.expiresAt, Lifetime: p.lifetime}
+}
+
+// readTarget reads the target Secret from the API server. What it holds is
+// known from the status: publishing recorded it there.
+func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) error {
+	a.target, a.published = nil, nil
+	target := &corev1.Secret{}
+	err := r.Client.Get(ctx, targetOf(a.session), target)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the target Secret %s: %w", targetOf(a.session), err)
+	}
+	a.target = target
+	credentials := a.session.Status.Credentials
+	if owns(a.session, target) && credentials != nil && credentials.ExpiresAt != nil && credentials.RefreshedAt != nil {
+		a.published = &published{
+			accessKeyID: credentials.AccessKeyID,
+			expiresAt:   credentials.ExpiresAt.Time,
+			lifetime:    credentials.ExpiresAt.Sub(credentials.RefreshedAt.Time),
+		}
+	}
+	return nil
+}
+
+func targetOf(session *v1alpha1.LoginSession) types.NamespacedName {
+	return types.NamespacedName{Namespace: session.Namespace, Name: session.TargetSecretName()}
+}
+
+// claim refuses a target that cannot become or stay this LoginSession's.
+func claim(a *attempt) *trouble {
+	switch {
+	case a.target == nil:
+		return nil
+	case !owns(a.session, a.target):
+		return targetForeign(a)
+	case a.target.Immutable != nil && *a.target.Immutable:
+		return targetImmutable(a)
+	}
+	return nil
+}
+
+// owns says whether the Secret is this LoginSession's: by owner reference, or,
+// where nothing controls it, as one that was retained.
+func owns(session *v1alpha1.LoginSession, secret *corev1.Secret) bool {
+	if secret.Type != corev1.SecretTypeOpaque {
+		return false
+	}
+	if controller := metav1.GetControllerOf(secret); controller != nil {
+		return controller.UID == session.UID
+	}
+	if secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedBy || secret.Labels[v1alpha1.LoginSessionLabel] != session.Name {
+		return false
+	}
+	return session.Spec.Target.DeletionPolicy == v1alpha1.DeletionPolicyRetain ||
+		secret.Annotations[uidAnnotation] == string(session.UID)
+}
+
+// publish makes the target hold the newest credentials. Credentials too close
+// to their expiry are not handed out anew; those in place stay there.
+func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *trouble {
+	files, err := render(a)
+	if err != nil {
+		return publishFailed(a, err)
+	}
+	for range publishTries {
+		desired := desiredTarget(a, files)
+		switch {
+		case a.target != nil && equality.Semantic.DeepEqual(a.target, desired):
+			a.recordPublished(desired)
+			return nil
+		case !a.now.Before(a.schedule().PublishableUntil()):
+			return nil
+		}
+		err = r.writeTarget(ctx, a, desired)
+		if err == nil {
+			a.recordPublished(desired)
+			return nil
+		}
+		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
+			break
+		}
+		if err = r.readTarget(ctx, a); err != nil {
+			break
+		}
+		if conflict := claim(a); conflict != nil {
+			return conflict
+		}
+	}
+	return publishFailed(a, err)
+}
+
+func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, desired *corev1.Secret) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if a.target == nil {
+		return r.Client.Create(ctx, desired)
+	}
+	return r.Client.Update(ctx, desired)
+}
+
+func (a *attempt) recordPublished(target *corev1.Secret) {
+	a.memory.unpublished = nil
+	a.target = target
+	a.published = &published{
+		accessKeyID: a.login.Credentials.AccessKeyID,
+		expiresAt:   a.login.Credentials.ExpiresAt,
+		lifetime:    a.lifetime,
+	}
+}
+
+func render(a *attempt) (map[string][]byte, error) {
+	credentials := a.login.Credentials
+	formats := make([]string, 0, len(a.session.Spec.Target.Formats))
+	for _, format := range a.session.Spec.Target.Formats {
+		formats = append(formats, string(format))
+	}
+	return awsfiles.Render(awsfiles.Input{
+		AccessKeyID:     credentials.AccessKeyID,
+		SecretAccessKey: credentials.SecretAccessKey,
+		SessionToken:    credentials.SessionToken,
+		AccountID:       credentials.AccountID,
+		ExpiresAt:       credentials.ExpiresAt,
+		LoginSession:    a.login.SessionName("awslogin.dev/" + a.session.Namespace + "/" + a.session.Name),
+		Region:          a.session.Spec.Region,
+		MountPath:       a.session.Spec.Target.MountPath,
+	}, formats)
+}
+
+// desiredTarget is the target as it should be; other people's labels and
+// annotations stay.
+func desiredTarget(a *attempt, files map[string][]byte) *corev1.Secret {
+	name := targetOf(a.session)
+	desired := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+	if a.target != nil {
+		desired = a.target.DeepCopy()
+	}
+	desired.Type = corev1.SecretTypeOpaque
+	desired.Data = files
+	desired.Labels = with(desired.Labels, map[string]string{
+		v1alpha1.ManagedByLabel:    v1alpha1.ManagedBy,
+		v1alpha1.LoginSessionLabel: a.session.Name,
+	})
+	desired.Annotations = with(desired.Annotations, map[string]string{
+		reloaderIgnore: "true",
+		uidAnnotation:  string(a.session.UID),
+	})
+	desired.OwnerReferences = owners(a.session, desired.OwnerReferences)
+	return desired
+}
+
+func with(existing, ours map[string]string) map[string]string {
+	merged := maps.Clone(existing)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	maps.Copy(merged, ours)
+	return merged
+}
+
+// owners adds or, with Retain, removes the owner reference that makes Kubernetes
+// delete the target with its LoginSession.
+func owners(session *v1alpha1.LoginSession, existing []metav1.OwnerReference) []metav1.OwnerReference {
+	var kept []metav1.OwnerReference
+	for _, owner := range existing {
+		if owner.UID != session.UID {
+			kept = append(kept, owner)
+		}
+	}
+	if session.Spec.Target.DeletionPolicy == v1alpha1.DeletionPolicyRetain {
+		return kept
+	}
+	// Without blockOwnerDeletion, which would need a right to finalizers.
+	return append(kept, metav1.OwnerReference{
+		APIVersion: v1alpha1.GroupVersion.String(),
+		Kind:       "LoginSession",
+		Name:       session.Name,
+		UID:        session.UID,
+		Controller: ptr.To(true),
+	})
+}

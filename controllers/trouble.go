@@ -1,0 +1,167 @@
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/loginrefresh"
+)
+
+// trouble is why a LoginSession is not as it should be: a reason of the API, a
+// sentence that names the thing and the next step, and when to look again. It
+// never quotes a Secret's content.
+type trouble struct {
+	reason  string
+	message string
+	// retryAt is zero where only a change can help, which the watches report.
+	retryAt time.Time
+}
+
+// effect is a row of the conditions table.
+type effect struct {
+	// session is the status of SessionActive; empty leaves it as it was.
+	session metav1.ConditionStatus
+	// sessionReason of SessionActive, where it is not the trouble's own.
+	sessionReason string
+	// tolerated keeps SessionActive True until the credentials are overdue.
+	tolerated bool
+	// unready makes Ready False at once.
+	unready bool
+	// kstatus is Reconciling or Stalled: whether the operator or a person acts next.
+	kstatus string
+}
+
+var effects = map[string]effect{
+	v1alpha1.ReasonRefreshFailing:       {session: metav1.ConditionUnknown, tolerated: true, kstatus: v1alpha1.ReconcilingCondition},
+	v1alpha1.ReasonRefreshRejected:      {session: metav1.ConditionUnknown, kstatus: v1alpha1.ReconcilingCondition},
+	v1alpha1.ReasonReloginRequired:      {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonPermissionDenied:     {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonLoginCacheNotFound:   {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.ReconcilingCondition},
+	v1alpha1.ReasonLoginCacheInvalid:    {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonRootRefused:          {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonWriteBackImpossible:  {unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonSignInRegionConflict: {unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonTargetConflict:       {unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonWriteBackPending:     {session: metav1.ConditionTrue, kstatus: v1alpha1.ReconcilingCondition},
+	v1alpha1.ReasonPublishFailed:        {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, kstatus: v1alpha1.ReconcilingCondition},
+}
+
+// forbidsPublishing: root's credentials are not handed out.
+func (t *trouble) forbidsPublishing() bool {
+	return t != nil && t.reason == v1alpha1.ReasonRootRefused
+}
+
+// refreshTrouble says what the last failed refresh of this state of the session
+// means, nil where there is none.
+func refreshTrouble(a *attempt) *trouble {
+	failure := a.lane.failureOf(a.login.Fingerprint())
+	if failure == nil {
+		return nil
+	}
+	retryAt := a.schedule().RetryAt(*failure)
+	switch failure.Outcome {
+	case loginrefresh.SessionOver:
+		return &trouble{reason: v1alpha1.ReasonReloginRequired, message: "The login session is over (" + a.lane.message + "). " + loginAgain(a)}
+	case loginrefresh.Denied:
+		return &trouble{v1alpha1.ReasonPermissionDenied,
+			"IAM denies the refresh (" + a.lane.message + "): allow signin:CreateOAuth2Token, for example with the managed policy SignInLocalDevelopmentAccess.", retryAt}
+	case loginrefresh.Rejected:
+		return &trouble{v1alpha1.ReasonRefreshRejected, fmt.Sprintf(
+			"AWS Sign-In in region %s rejects the refresh (%s). Either spec.signInRegion is not the region of `aws login`, or the session was revoked, or the service has an outage. The operator keeps trying.", a.region, a.lane.message), retryAt}
+	}
+	return &trouble{v1alpha1.ReasonRefreshFailing, fmt.Sprintf(
+		"Refreshing in region %s fails (%s). The operator keeps trying.", a.region, a.lane.message), retryAt}
+}
+
+// outcomeOf reads a failure's meaning back from the conditions that told of it.
+func outcomeOf(conditions []metav1.Condition) (loginrefresh.Outcome, string) {
+	outcomes := map[string]loginrefresh.Outcome{
+		v1alpha1.ReasonReloginRequired:  loginrefresh.SessionOver,
+		v1alpha1.ReasonPermissionDenied: loginrefresh.Denied,
+		v1alpha1.ReasonRefreshRejected:  loginrefresh.Rejected,
+	}
+	for _, condition := range conditions {
+		if condition.Type != v1alpha1.SessionActiveCondition {
+			continue
+		}
+		if outcome, ok := outcomes[condition.Reason]; ok {
+			return outcome, "known from before the operator's restart"
+		}
+	}
+	return loginrefresh.Retryable, "known from before the operator's restart"
+}
+
+// loginAgain is the next step that ends every dead session.
+func loginAgain(a *attempt) string {
+	cache := cacheOf(a.session)
+	return fmt.Sprintf("Run `aws login` and store the new login cache: kubectl create secret generic %s --namespace %s "+
+		"--from-file=%s=<file in ~/.aws/login/cache> --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f -",
+		cache.Name, cache.Namespace, a.key)
+}
+
+func cacheMissing(a *attempt) *trouble {
+	return &trouble{reason: v1alpha1.ReasonLoginCacheNotFound, message: fmt.Sprintf(
+		"Secret %s does not exist (spec.loginCacheSecretRef.name): run `aws login` and store the file that it wrote in ~/.aws/login/cache there.", cacheOf(a.session))}
+}
+
+func cacheInvalid(a *attempt, err error) *trouble {
+	return &trouble{reason: v1alpha1.ReasonLoginCacheInvalid, message: fmt.Sprintf(
+		"In Secret %s: %v. Store the file that `aws login` wrote in ~/.aws/login/cache unchanged.", cacheOf(a.session), err)}
+}
+
+func cacheImmutable(a *attempt) *trouble {
+	return &trouble{reason: v1alpha1.ReasonWriteBackImpossible, message: fmt.Sprintf(
+		"Secret %s is immutable, so that a rotated login cache could not be written back: delete it and create it again without immutable.", cacheOf(a.session))}
+}
+
+func writeBackForbidden(a *attempt) *trouble {
+	return &trouble{v1alpha1.ReasonWriteBackImpossible, fmt.Sprintf(
+		"The operator may not update Secret %s, so that a rotated login cache could not be written back: allow its service account the verb update on secrets.", cacheOf(a.session)),
+		a.now.Add(loginrefresh.SlowPoll)}
+}
+
+func writeBackPending(a *attempt, err error, retryAt time.Time) *trouble {
+	return &trouble{v1alpha1.ReasonWriteBackPending, fmt.Sprintf(
+		"The rotated login cache is kept in memory, because Secret %s could not be updated: %s. The operator keeps trying.", cacheOf(a.session), brief(err)), retryAt}
+}
+
+func rootRefused(a *attempt) *trouble {
+	return &trouble{reason: v1alpha1.ReasonRootRefused, message: fmt.Sprintf(
+		"The login session is of the root user of account %s: run `aws login` as an IAM or federated user, or start the operator with --allow-root.", a.identity.AccountID)}
+}
+
+func regionConflict(a *attempt, leader *v1alpha1.LoginSession) *trouble {
+	return &trouble{reason: v1alpha1.ReasonSignInRegionConflict, message: fmt.Sprintf(
+		"LoginSession %s, which shares the login cache and is older, has spec.signInRegion %s, this one %s: a session has one sign-in region. Make them equal.",
+		leader.Name, leader.Spec.SignInRegion, a.session.Spec.SignInRegion)}
+}
+
+func targetForeign(a *attempt) *trouble {
+	return &trouble{reason: v1alpha1.ReasonTargetConflict, message: fmt.Sprintf(
+		"Secret %s exists and does not belong to this LoginSession: delete it, or set spec.target.secretName to another name.", targetOf(a.session))}
+}
+
+func targetImmutable(a *attempt) *trouble {
+	return &trouble{reason: v1alpha1.ReasonTargetConflict, message: fmt.Sprintf(
+		"Secret %s is immutable: delete it, and the operator creates it again.", targetOf(a.session))}
+}
+
+// publishFailed counts, so that the waits grow as those of a refresh do.
+func publishFailed(a *attempt, err error) *trouble {
+	a.memory.unpublished = a.memory.unpublished.Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
+	return &trouble{v1alpha1.ReasonPublishFailed, fmt.Sprintf(
+		"Secret %s could not be written: %s. The operator keeps trying.", targetOf(a.session), brief(err)),
+		a.schedule().RetryAt(*a.memory.unpublished)}
+}
+
+// brief cuts an error of the API server to what a condition can hold.
+func brief(err error) string {
+	if err == nil {
+		return "unknown reason"
+	}
+	text := err.Error()
+	return text[:min(len(text), 300)]
+}

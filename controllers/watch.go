@@ -1,0 +1,126 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"awslogin.dev/operator/api/v1alpha1"
+)
+
+const (
+	indexCache  = "loginCacheSecret"
+	indexTarget = "targetSecret"
+)
+
+// CacheOptions keep out of memory what is not needed: no Secret's data, of their
+// metadata the name alone, and only the LoginSessions with matching labels.
+func CacheOptions(selector labels.Selector) cache.Options {
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{
+		&v1alpha1.LoginSession{}: {Label: selector},
+		secretMetadata():         {Transform: nameOnly},
+	}}
+}
+
+// ClientOptions make every read of a Secret a live one.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
+}
+
+func secretMetadata() *metav1.PartialObjectMetadata {
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return secret
+}
+
+// nameOnly drops annotations above all: kubectl apply keeps a copy of a Secret's
+// whole content there.
+func nameOnly(object any) (any, error) {
+	if secret, ok := object.(*metav1.PartialObjectMetadata); ok {
+		secret.ObjectMeta = metav1.ObjectMeta{
+			Namespace: secret.Namespace, Name: secret.Name, UID: secret.UID, ResourceVersion: secret.ResourceVersion,
+		}
+	}
+	return object, nil
+}
+
+// Index makes LoginSessions findable by the Secrets they name.
+func Index(ctx context.Context, indexer client.FieldIndexer) error {
+	err := indexer.IndexField(ctx, &v1alpha1.LoginSession{}, indexCache, func(object client.Object) []string {
+		return []string{object.(*v1alpha1.LoginSession).Spec.LoginCacheSecretRef.Name}
+	})
+	if err != nil {
+		return err
+	}
+	return indexer.IndexField(ctx, &v1alpha1.LoginSession{}, indexTarget, func(object client.Object) []string {
+		return []string{object.(*v1alpha1.LoginSession).TargetSecretName()}
+	})
+}
+
+// SetupWithManager watches LoginSessions, and the metadata of the Secrets they
+// name: a new login, a deleted or edited target and a freed name are seen at once.
+func (r *LoginSessionReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, concurrency int) error {
+	if err := Index(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.LoginSession{}, builder.WithPredicates(predicate.Or(
+			predicate.GenerationChangedPredicate{}, refreshRequested))).
+		Watches(&v1alpha1.LoginSession{}, handler.EnqueueRequestsFromMapFunc(r.sharersOf),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.sessionsOf)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency,
+			UsePriorityQueue:        ptr.To(true),
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+				time.Second, 30*time.Second),
+		}).
+		Complete(r)
+}
+
+// refreshRequested lets through updates that ask for a refresh.
+var refreshRequested = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		const name = v1alpha1.RefreshRequestedAtAnnotation
+		return e.ObjectOld.GetAnnotations()[name] != e.ObjectNew.GetAnnotations()[name]
+	},
+}
+
+// sessionsOf are the LoginSessions that name a Secret, as login cache or target.
+func (r *LoginSessionReconciler) sessionsOf(ctx context.Context, secret client.Object) []reconcile.Request {
+	found := map[types.NamespacedName]bool{}
+	var requests []reconcile.Request
+	for _, index := range []string{indexCache, indexTarget} {
+		var sessions v1alpha1.LoginSessionList
+		err := r.Client.List(ctx, &sessions, client.InNamespace(secret.GetNamespace()), client.MatchingFields{index: secret.GetName()})
+		if err != nil { // only where the index is missing, which SetupWithManager made
+			return nil
+		}
+		for _, session := range sessions.Items {
+			name := client.ObjectKeyFromObject(&session)
+			if !found[name] {
+				found[name] = true
+				requests = append(requests, reconcile.Request{NamespacedName: name})
+			}
+		}
+	}
+	return requests
+}

@@ -1,0 +1,37 @@
+// Package controlplane starts a real kube-apiserver with etcd, for tests and the
+// demo. `make controlplane` provides the binaries.
+package controlplane
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// Start starts a control plane with the project's CRD. The binaries come from
+// KUBEBUILDER_ASSETS where that is set, else from the project's bin/controlplane.
+// The caller stops it.
+func Start() (*envtest.Environment, error) {
+	environment := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		environment.BinaryAssetsDirectory = filepath.Join(Root(), "bin", "controlplane")
+	}
+	config, err := environment.Start()
+	if err != nil {
+		return nil, fmt.Errorf("start the control plane (`make controlplane` provides it): %w", err)
+	}
+	config.QPS = -1 // the API server limits its clients by itself
+	return environment, nil
+}
+
+// Root is the project's folder.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}

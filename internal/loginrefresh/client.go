@@ -1,0 +1,155 @@
+package loginrefresh
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/signin"
+	"github.com/aws/aws-sdk-go-v2/service/signin/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/google/uuid"
+)
+
+// DefaultTimeout bounds one refresh, from sending to the last byte of the reply.
+const DefaultTimeout = 10 * time.Second
+
+// Client refreshes login sessions with AWS Sign-In. It sends one request per
+// call and never retries by itself: when to try again is Schedule's to say.
+type Client struct {
+	// HTTP sends the requests; see NewHTTPClient.
+	HTTP *http.Client
+	// Endpoint replaces the regional endpoint of AWS where it is not empty.
+	Endpoint string
+	// UseFIPS and UseDualStack choose among AWS's own endpoints.
+	UseFIPS, UseDualStack bool
+	// Timeout of one refresh; DefaultTimeout where it is zero.
+	Timeout time.Duration
+	// Now is the wall clock.
+	Now func() time.Time
+
+	regions sync.Map // region -> *signin.Client
+	// skew is what must be added to the wall clock to get AWS's, in
+	// nanoseconds. It stays zero until AWS refuses a proof for its time.
+	skew atomic.Int64
+}
+
+// Refresh spends the login's refresh token in the given region. Its error is
+// always a *RefreshError.
+func (c *Client) Refresh(ctx context.Context, login *Login, region string) (Rotation, error) {
+	timeout := c.Timeout
+	if timeout == 0 {
+		timeout = DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+
+	sentAt := c.Now()
+	skew := time.Duration(c.skew.Load())
+	output, err := c.region(region).CreateOAuth2Token(ctx, request(login), func(o *signin.Options) {
+		o.APIOptions = append(o.APIOptions, addProof(login, sentAt.Add(skew)))
+	})
+	if err != nil {
+		return Rotation{}, c.explain(err, sentAt, skew)
+	}
+	rotation := rotationOf(output.TokenOutput, sentAt)
+	if err := rotation.validate(); err != nil {
+		return Rotation{}, &RefreshError{Outcome: Retryable, Status: http.StatusOK, detail: err.Error()}
+	}
+	return rotation, nil
+}
+
+func request(login *Login) *signin.CreateOAuth2TokenInput {
+	return &signin.CreateOAuth2TokenInput{TokenInput: &types.CreateOAuth2TokenRequestBody{
+		ClientId:     &login.clientID,
+		GrantType:    aws.String("refresh_token"),
+		RefreshToken: &login.refreshToken,
+	}}
+}
+
+func rotationOf(reply *types.CreateOAuth2TokenResponseBody, sentAt time.Time) Rotation {
+	if reply == nil || reply.AccessToken == nil {
+		return Rotation{}
+	}
+	// The model allows 1 to 900 seconds; what is above must not be believed.
+	seconds := min(aws.ToInt32(reply.ExpiresIn), int32(MaxLifetime/time.Second))
+	lifetime := time.Duration(seconds) * time.Second
+	return Rotation{
+		AccessKeyID:     aws.ToString(reply.AccessToken.AccessKeyId),
+		SecretAccessKey: aws.ToString(reply.AccessToken.SecretAccessKey),
+		SessionToken:    aws.ToString(reply.AccessToken.SessionToken),
+		RefreshToken:    aws.ToString(reply.RefreshToken),
+		Lifetime:        lifetime,
+		ExpiresAt:       sentAt.Add(lifetime).UTC().Truncate(time.Second),
+	}
+}
+
+// region has AWS's endpoint rules for every partition. It is built from nothing
+// but this Client: signin.New reads neither the environment nor a profile, so
+// that AWS_ENDPOINT_URL cannot send a refresh token elsewhere.
+func (c *Client) region(name string) *signin.Client {
+	if known, ok := c.regions.Load(name); ok {
+		return known.(*signin.Client)
+	}
+	options := signin.Options{
+		Region:     name,
+		HTTPClient: c.HTTP,
+		Retryer:    aws.NopRetryer{},
+		AppID:      "aws-login-operator",
+	}
+	if c.Endpoint != "" {
+		options.BaseEndpoint = &c.Endpoint
+	}
+	if c.UseFIPS {
+		options.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+	}
+	if c.UseDualStack {
+		options.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+	}
+	client, _ := c.regions.LoadOrStore(name, signin.New(options))
+	return client.(*signin.Client)
+}
+
+// addProof signs the request as it will be sent, with the key of the same login
+// that its refresh token is from.
+func addProof(login *Login, issuedAt time.Time) func(*middleware.Stack) error {
+	sign := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		request, ok := in.Request.(*smithyhttp.Request)
+		if !ok {
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("unexpected transport %T", in.Request)
+		}
+		header, err := proof(login.key, request.URL, issuedAt, uuid.NewString())
+		if err != nil {
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+		}
+		request.Header.Set("DPoP", header)
+		return next.HandleFinalize(ctx, in)
+	}
+	return func(stack *middleware.Stack) error {
+		return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("DPoP", sign), middleware.After)
+	}
+}
+
+// CheckEndpoint refuses a custom endpoint that would carry tokens in the clear
+// to another machine, or that is no base URL.
+func CheckEndpoint(endpoint string, allowPlainHTTP bool) error {
+	parsed, err := url.Parse(endpoint)
+	if err != nil || parsed.Host == "" || parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
+		return fmt.Errorf("endpoint must be a URL such as https://host[:port][/path]")
+	}
+	switch {
+	case parsed.Scheme == "https":
+		return nil
+	case parsed.Scheme != "http":
+		return fmt.Errorf("endpoint %s must begin with https://", endpoint)
+	case allowPlainHTTP || isLoopback(parsed.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("endpoint %s would receive refresh tokens unencrypted: use https", endpoint)
+}

@@ -1,0 +1,235 @@
+package loginrefresh
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	// MaxLifetime is the longest that AWS Sign-In credentials live (expiresIn in
+	// the AWS Sign-In model), and the assumption where nothing better is known.
+	MaxLifetime = 15 * time.Minute
+	// maxCacheSize bounds what is parsed: a login cache is 4 to 5 KiB.
+	maxCacheSize = 64 << 10
+	// tokenType is the only one that AWS Sign-In issues.
+	tokenType = "aws_sigv4"
+)
+
+// Credentials are what AWS Sign-In issues: short-lived and signed with SigV4.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string
+	AccountID       string
+	// ExpiresAt is UTC, in whole seconds.
+	ExpiresAt time.Time
+}
+
+// Format keeps the secrets out of every log, error and panic.
+func (c Credentials) Format(state fmt.State, _ rune) {
+	_, _ = io.WriteString(state, "credentials "+c.AccessKeyID)
+}
+
+// Login is one state of a login session: a valid login cache. It is immutable.
+type Login struct {
+	Credentials  Credentials
+	Identity     Identity
+	SignInRegion string    // where the session was started; empty where the cache does not say
+	StartedAt    time.Time // zero where the cache has no idToken
+
+	clientID     string
+	refreshToken string
+	key          *ecdsa.PrivateKey
+	cache        object
+}
+
+// Format keeps the secrets out of every log, error and panic.
+func (l *Login) Format(state fmt.State, _ rune) {
+	_, _ = io.WriteString(state, "login "+l.Fingerprint())
+}
+
+// CacheError says what is wrong with a login cache. It never quotes its content.
+type CacheError struct {
+	Field   string // empty where the file as a whole is meant
+	Problem string
+}
+
+func (e *CacheError) Error() string {
+	if e.Field == "" {
+		return "the login cache " + e.Problem
+	}
+	return fmt.Sprintf("field %q of the login cache %s", e.Field, e.Problem)
+}
+
+// Parse reads a login cache and checks all that a refresh needs. Required is
+// what the AWS SDKs require; a missing accountId is taken from the idToken.
+func Parse(data []byte) (*Login, error) {
+	if len(data) > maxCacheSize {
+		return nil, &CacheError{Problem: fmt.Sprintf("is larger than %d KiB", maxCacheSize>>10)}
+	}
+	cache, err := parseObject(data)
+	if err != nil {
+		return nil, &CacheError{Problem: err.Error()}
+	}
+	token, err := parseObject(cache.raw("accessToken"))
+	if err != nil {
+		return nil, &CacheError{Field: "accessToken", Problem: "is missing or no JSON object"}
+	}
+	r := &reader{}
+	login := r.login(cache)
+	login.Credentials = r.credentials(token, login.Identity.AccountID)
+	login.Identity.AccountID = login.Credentials.AccountID
+	if r.err != nil {
+		return nil, r.err
+	}
+	return login, nil
+}
+
+// reader reads fields and keeps the first problem.
+type reader struct{ err error }
+
+func (r *reader) login(cache object) *Login {
+	login := &Login{
+		SignInRegion: r.optional(cache, "", "signInRegion"),
+		clientID:     r.required(cache, "", "clientId"),
+		refreshToken: r.required(cache, "", "refreshToken"),
+		cache:        cache,
+	}
+	r.optional(cache, "", "tokenType")
+	login.key = r.key(cache)
+	login.Identity, login.StartedAt = readIDToken(r.optional(cache, "", "idToken"))
+	if login.SignInRegion != "" && !IsRegion(login.SignInRegion) {
+		r.problem("signInRegion", "is not the name of an AWS region")
+	}
+	return login
+}
+
+func (r *reader) credentials(token object, accountOfIDToken string) Credentials {
+	const in = "accessToken."
+	credentials := Credentials{
+		AccessKeyID:     r.required(token, in, "accessKeyId"),
+		SecretAccessKey: r.required(token, in, "secretAccessKey"),
+		SessionToken:    r.required(token, in, "sessionToken"),
+		AccountID:       r.optional(token, in, "accountId"),
+		ExpiresAt:       r.time(in+"expiresAt", r.required(token, in, "expiresAt")),
+	}
+	if credentials.AccountID == "" {
+		credentials.AccountID = accountOfIDToken
+	}
+	if !isDigits(credentials.AccountID) {
+		r.problem(in+"accountId", "is missing or no account number, and there is no idToken to take it from")
+	}
+	return credentials
+}
+
+func (r *reader) required(in object, path, name string) string {
+	text := r.optional(in, path, name)
+	if text == "" {
+		r.problem(path+name, "is missing or empty")
+	}
+	return text
+}
+
+func (r *reader) optional(in object, path, name string) string {
+	raw := in.raw(name)
+	if raw == nil {
+		return ""
+	}
+	var text *string
+	if err := json.Unmarshal(raw, &text); err != nil || text == nil {
+		r.problem(path+name, "is not a string")
+		return ""
+	}
+	if *text != "" && !isVisible(*text) {
+		r.problem(path+name, "has characters that no such value has")
+	}
+	return *text
+}
+
+// pem reads dpopKey, the one field that has line breaks.
+func (r *reader) pem(cache object) string {
+	var text string
+	if err := json.Unmarshal(cache.raw("dpopKey"), &text); err != nil || text == "" {
+		r.problem("dpopKey", "is missing or no string")
+		return ""
+	}
+	return text
+}
+
+func (r *reader) time(field, text string) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	parsed, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		r.problem(field, "is not an RFC 3339 time, for example 2026-01-02T15:04:05Z")
+	}
+	return parsed.UTC().Truncate(time.Second)
+}
+
+func (r *reader) key(cache object) *ecdsa.PrivateKey {
+	text := r.pem(cache)
+	if text == "" {
+		return nil
+	}
+	key, err := parseKey(text)
+	if err != nil {
+		r.problem("dpopKey", err.Error())
+	}
+	return key
+}
+
+func (r *reader) problem(field, problem string) {
+	if r.err == nil {
+		r.err = &CacheError{Field: field, Problem: problem}
+	}
+}
+
+// IsRegion says whether text can be the name of a region. As part of a host name
+// it must not be able to name another host.
+func IsRegion(text string) bool {
+	for _, c := range text {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return text != "" && len(text) <= 40
+}
+
+// Fingerprint identifies the refresh token and DPoP key without revealing
+// either. Equal fingerprints mean the same state of the same session.
+func (l *Login) Fingerprint() string {
+	sum := sha256.Sum256([]byte(l.KeyThumbprint() + "\n" + l.refreshToken))
+	return hex.EncodeToString(sum[:16])
+}
+
+// KeyThumbprint is the JWK SHA-256 thumbprint (RFC 7638) of the DPoP key. Every
+// `aws login` makes a new key, so it identifies the login through all refreshes.
+func (l *Login) KeyThumbprint() string {
+	sum, err := (&jose.JSONWebKey{Key: l.key.Public()}).Thumbprint(crypto.SHA256)
+	if err != nil { // not for a P-256 key, which Parse made sure of
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(sum)
+}
+
+// SessionName is what AWS SDKs call login_session: the principal's ARN, or
+// fallback where the login cache does not tell it.
+func (l *Login) SessionName(fallback string) string {
+	if l.Identity.ARN != "" {
+		return l.Identity.ARN
+	}
+	return fallback
+}
+
+// Bytes is the login cache as a file.
+func (l *Login) Bytes() []byte { return l.cache.bytes() }

@@ -1,0 +1,51 @@
+package loginrefresh
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/signin/types"
+)
+
+// Outcome is what a failed refresh means for the session.
+type Outcome string
+
+const (
+	// SessionOver: only a new `aws login` helps.
+	SessionOver Outcome = "SessionOver"
+	// Denied: IAM denies the refresh; an administrator can change that.
+	Denied Outcome = "Denied"
+	// Rejected: AWS answered 400, which it also does for a wrong region and
+	// during outages, so it proves nothing about the session.
+	Rejected Outcome = "Rejected"
+	// ClockSkew: AWS said TOKEN_EXPIRED, but our clock was off. The next attempt
+	// is made with AWS's time.
+	ClockSkew Outcome = "ClockSkew"
+	// Retryable: all else. Unknown means retry.
+	Retryable Outcome = "Retryable"
+)
+
+// terminal is the closed list of error codes that end a session or need an
+// administrator (AWS Sign-In model, AccessDeniedException). AWS fixes no HTTP
+// status for them.
+var terminal = map[types.OAuth2ErrorCode]Outcome{
+	types.OAuth2ErrorCodeTokenExpired:            SessionOver,
+	types.OAuth2ErrorCodeUserCredentialsChanged:  SessionOver,
+	types.OAuth2ErrorCodeInsufficientPermissions: Denied,
+}
+
+// classify says what an answer with this HTTP status (0 for none) means.
+func classify(err error, status int) (Outcome, string) {
+	var denied *types.AccessDeniedException
+	if errors.As(err, &denied) {
+		code := types.OAuth2ErrorCode(strings.ToUpper(string(denied.Error_)))
+		if outcome, ok := terminal[code]; ok {
+			return outcome, string(code)
+		}
+	}
+	if status == http.StatusBadRequest {
+		return Rejected, ""
+	}
+	return Retryable, ""
+}

@@ -1,0 +1,109 @@
+package loginrefresh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+// maxSkew is how far our clock may be from AWS's before TOKEN_EXPIRED is blamed
+// on the clock: AWS answers a proof from a wrong clock with that code too.
+const maxSkew = 30 * time.Second
+
+// RefreshError says why a refresh failed. Its text has no part of the reply's
+// body: a body may quote the request.
+type RefreshError struct {
+	Outcome Outcome
+	Status  int    // HTTP status, 0 where no reply came
+	Code    string // AWS's error code, where it is one of the closed list
+	// RetryAfter is what AWS asked for, zero where it did not.
+	RetryAfter time.Duration
+	// Skew is AWS's clock minus ours, where the reply told it.
+	Skew time.Duration
+
+	requestID string
+	detail    string
+}
+
+func (e *RefreshError) Error() string {
+	var parts []string
+	if e.Status != 0 {
+		parts = append(parts, fmt.Sprintf("AWS Sign-In answered HTTP %d", e.Status))
+	}
+	for _, part := range []string{e.Code, e.detail} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if e.requestID != "" {
+		parts = append(parts, "request "+e.requestID)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// explain turns an error of the SDK into what it means. A TOKEN_EXPIRED whose
+// proof was off by more than maxSkew from the reply's Date is blamed on the
+// clock, and the next attempt is corrected by it.
+func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *RefreshError {
+	var reply *awshttp.ResponseError
+	if !errors.As(err, &reply) || reply.HTTPResponse() == nil {
+		return &RefreshError{Outcome: Retryable, detail: describe(err)}
+	}
+	failed := &RefreshError{Status: reply.HTTPStatusCode(), requestID: visible(reply.ServiceRequestID())}
+	failed.Outcome, failed.Code = classify(err, failed.Status)
+	failed.RetryAfter = retryAfter(reply.HTTPResponse().Header, c.Now())
+	if failed.Status == http.StatusOK {
+		failed.detail = "the reply could not be read as a token response"
+	}
+	date, dateErr := http.ParseTime(reply.HTTPResponse().Header.Get("Date"))
+	if dateErr != nil {
+		return failed
+	}
+	failed.Skew = date.Sub(sentAt)
+	if off := failed.Skew - corrected; failed.Code == "TOKEN_EXPIRED" && off.Abs() > maxSkew {
+		c.skew.Store(int64(failed.Skew))
+		failed.Outcome = ClockSkew
+		failed.detail = fmt.Sprintf("this machine's clock is %s from AWS's", failed.Skew.Abs().Round(time.Second))
+	}
+	return failed
+}
+
+// describe is the innermost reason why no reply came; a *url.Error's own text
+// would add nothing but the URL.
+func describe(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer in time"
+	}
+	var transport *url.Error
+	if errors.As(err, &transport) {
+		return transport.Err.Error()
+	}
+	return "the request could not be sent"
+}
+
+// retryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds or a date.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(0, date.Sub(now))
+	}
+	return 0
+}
+
+// visible keeps a header of the reply from writing control characters to logs.
+func visible(text string) string {
+	if !isVisible(text) || len(text) > 64 {
+		return ""
+	}
+	return text
+}

@@ -1,0 +1,60 @@
+package loginrefresh
+
+import (
+	"errors"
+	"time"
+)
+
+// Rotation is what a successful refresh changes in a login cache.
+type Rotation struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string
+	RefreshToken    string
+	// Lifetime is AWS's expiresIn: whole seconds, at most MaxLifetime.
+	Lifetime time.Duration
+	// ExpiresAt is the time before sending plus Lifetime, rounded down.
+	ExpiresAt time.Time
+}
+
+// validate refuses a reply that could not be stored and used.
+func (r Rotation) validate() error {
+	for _, value := range []string{r.AccessKeyID, r.SecretAccessKey, r.SessionToken, r.RefreshToken} {
+		if !isVisible(value) {
+			return errors.New("the reply lacks a part of the credentials or the refresh token")
+		}
+	}
+	if r.Lifetime < time.Second {
+		return errors.New("the reply has no positive expiresIn")
+	}
+	return nil
+}
+
+// Rotate returns the login after the rotation: same session, key, unknown fields
+// and file layout, new credentials and refresh token. What is written suits the
+// strictest of the AWS SDKs' readers: UTC times in whole seconds ending in Z, a
+// SEC 1 key, accountId and tokenType present.
+func (l *Login) Rotate(r Rotation) (*Login, error) {
+	key, err := portablePEM(l.pemText(), l.key)
+	if err != nil {
+		return nil, err
+	}
+	token, err := parseObject(l.cache.raw("accessToken"))
+	if err != nil {
+		return nil, err
+	}
+	token = token.
+		withString("accessKeyId", r.AccessKeyID).
+		withString("secretAccessKey", r.SecretAccessKey).
+		withString("sessionToken", r.SessionToken).
+		withString("accountId", l.Credentials.AccountID).
+		withString("expiresAt", r.ExpiresAt.UTC().Format(time.RFC3339))
+	cache := l.cache.
+		with("accessToken", token.bytes()).
+		withString("tokenType", tokenType).
+		withString("refreshToken", r.RefreshToken).
+		withString("dpopKey", key)
+	return Parse(cache.bytes())
+}
+
+func (l *Login) pemText() string { return (&reader{}).pem(l.cache) }

@@ -1,0 +1,70 @@
+package loginrefresh
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// maxReply bounds what is read of a reply; a good one is below 10 KiB.
+const maxReply = 64 << 10
+
+// NewHTTPClient returns the client for every request that carries a token or
+// credentials: proxied as HTTPS_PROXY says, TLS 1.2 or newer, trusting roots
+// (nil for the system's), never following a redirect, and never reading more
+// than 64 KiB of a reply.
+func NewHTTPClient(roots *x509.CertPool) *http.Client {
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: DefaultTimeout,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       30 * time.Second,
+	}
+	return &http.Client{
+		Transport: boundedReplies{transport},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+}
+
+// boundedReplies fails the read of a body that is longer than maxReply.
+type boundedReplies struct{ next http.RoundTripper }
+
+func (b boundedReplies) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := b.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: maxReply}
+	return response, nil
+}
+
+var errReplyTooLarge = errors.New("the reply is larger than 64 KiB")
+
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *boundedBody) Read(buffer []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errReplyTooLarge
+	}
+	n, err := b.ReadCloser.Read(buffer[:min(len(buffer), b.left)])
+	b.left -= n
+	return n, err
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
