@@ -332,3 +332,4 @@ func contextWithCancel(w *world) (context.Context, context.CancelFunc) {
 	w.Cleanup(cancel)
 	return ctx, cancel
 }
+

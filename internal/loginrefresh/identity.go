@@ -39,18 +39,24 @@ func readIDToken(token string) (Identity, time.Time) {
 		return Identity{}, time.Time{}
 	}
 	var claims struct {
-		Subject  string `json:"sub"`
-		IssuedAt int64  `json:"iat"`
+		Subject  string  `json:"sub"`
+		IssuedAt float64 `json:"iat"` // NumericDate (RFC 7519, section 2): may have a fraction
 	}
 	if err := json.Unmarshal(payload, &claims); err != nil || !isARN(claims.Subject) {
 		return Identity{}, time.Time{}
 	}
 	identity := Identity{AccountID: accountOf(claims.Subject), ARN: claims.Subject}
-	if claims.IssuedAt <= 0 {
+	if claims.IssuedAt <= 0 || claims.IssuedAt >= float64(endOfTime.Unix()) {
 		return identity, time.Time{}
 	}
-	return identity, time.Unix(claims.IssuedAt, 0).UTC()
+	return identity, time.Unix(int64(claims.IssuedAt), 0).UTC()
 }
+
+// endOfTime leaves room to add zones and hours: a year of five digits has no
+// form in RFC 3339, and nothing reads it.
+var endOfTime = time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+func isPlausible(t time.Time) bool { return t.Unix() > 0 && t.Before(endOfTime) }
 
 // isARN accepts arn:partition:service:region:account:resource without spaces
 // and control characters: an ARN is written into files that are read line by

@@ -1,7 +1,6 @@
 package loginrefresh
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
@@ -47,16 +46,14 @@ func parseDER(block *pem.Block) (*ecdsa.PrivateKey, error) {
 	return nil, errors.New("is PEM, but neither EC PRIVATE KEY nor PRIVATE KEY")
 }
 
-// portablePEM is the key in the one form that every AWS SDK reads: SEC 1 with
-// curve and public key (the Go SDK and aws-c-auth refuse PKCS #8, the Java SDK
-// wants both optional parts). A key that has that form already keeps its bytes.
-func portablePEM(original string, key *ecdsa.PrivateKey) (string, error) {
+// portablePEM is the key in the one form that every AWS SDK reads, which is the
+// one the AWS CLI writes: SEC 1 with curve and public key (the Go SDK and
+// aws-c-auth refuse PKCS #8, the Java SDK wants both optional parts), and nothing
+// before or after it.
+func portablePEM(key *ecdsa.PrivateKey) (string, error) {
 	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		return "", err
-	}
-	if block, _ := pem.Decode([]byte(original)); block != nil && bytes.Equal(block.Bytes, der) {
-		return original, nil
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})), nil
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -34,11 +33,6 @@ type Credentials struct {
 	ExpiresAt time.Time
 }
 
-// Format keeps the secrets out of every log, error and panic.
-func (c Credentials) Format(state fmt.State, _ rune) {
-	_, _ = io.WriteString(state, "credentials "+c.AccessKeyID)
-}
-
 // Login is one state of a login session: a valid login cache. It is immutable.
 type Login struct {
 	Credentials  Credentials
@@ -50,11 +44,6 @@ type Login struct {
 	refreshToken string
 	key          *ecdsa.PrivateKey
 	cache        object
-}
-
-// Format keeps the secrets out of every log, error and panic.
-func (l *Login) Format(state fmt.State, _ rune) {
-	_, _ = io.WriteString(state, "login "+l.Fingerprint())
 }
 
 // CacheError says what is wrong with a login cache. It never quotes its content.
@@ -76,6 +65,10 @@ func Parse(data []byte) (*Login, error) {
 	if len(data) > maxCacheSize {
 		return nil, &CacheError{Problem: fmt.Sprintf("is larger than %d KiB", maxCacheSize>>10)}
 	}
+	return parse(data)
+}
+
+func parse(data []byte) (*Login, error) {
 	cache, err := parseObject(data)
 	if err != nil {
 		return nil, &CacheError{Problem: err.Error()}
@@ -170,7 +163,7 @@ func (r *reader) time(field, text string) time.Time {
 		return time.Time{}
 	}
 	parsed, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if err != nil || !isPlausible(parsed) {
 		r.problem(field, "is not an RFC 3339 time, for example 2026-01-02T15:04:05Z")
 	}
 	return parsed.UTC().Truncate(time.Second)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -23,7 +24,7 @@ func proof(key *ecdsa.PrivateKey, target *url.URL, issuedAt time.Time, id string
 	claims, err := json.Marshal(map[string]any{
 		"jti": id,
 		"htm": "POST",
-		"htu": (&url.URL{Scheme: target.Scheme, Host: target.Host, Path: target.Path}).String(),
+		"htu": targetOf(target),
 		"iat": issuedAt.Unix(),
 	})
 	if err != nil {
@@ -34,4 +35,14 @@ func proof(key *ecdsa.PrivateKey, target *url.URL, issuedAt time.Time, id string
 		return "", fmt.Errorf("sign the DPoP proof: %w", err)
 	}
 	return signed.CompactSerialize()
+}
+
+// targetOf is the URL that a proof is for: no query, no fragment, no default
+// port (RFC 9449, section 4.2).
+func targetOf(u *url.URL) string {
+	host := u.Host
+	if (u.Scheme == "https" && u.Port() == "443") || (u.Scheme == "http" && u.Port() == "80") {
+		host = strings.TrimSuffix(host, ":"+u.Port())
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: host, Path: u.Path, RawPath: u.RawPath}).String()
 }

@@ -2,10 +2,12 @@ package loginrefresh
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +55,8 @@ func (e *RefreshError) Error() string {
 // clock, and the next attempt is corrected by it.
 func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *RefreshError {
 	var reply *awshttp.ResponseError
-	if !errors.As(err, &reply) || reply.HTTPResponse() == nil {
+	// The SDK makes up an empty response with status 0 where none came.
+	if !errors.As(err, &reply) || reply.HTTPStatusCode() == 0 {
 		return &RefreshError{Outcome: Retryable, detail: describe(err)}
 	}
 	failed := &RefreshError{Status: reply.HTTPStatusCode(), requestID: visible(reply.ServiceRequestID())}
@@ -75,17 +78,28 @@ func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *
 	return failed
 }
 
-// describe is the innermost reason why no reply came; a *url.Error's own text
-// would add nothing but the URL.
+// describe says why no reply came. Only texts that cannot quote a reply are
+// passed on: net/http puts the bytes of a malformed one into its errors, and a
+// server may send back what it was sent.
 func describe(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
+	var network *net.OpError
+	var certificate *tls.CertificateVerificationError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return "no answer in time"
+	case errors.Is(err, context.Canceled):
+		return "the request was cancelled"
+	case errors.As(err, &network):
+		return network.Error()
+	case errors.As(err, &certificate):
+		return certificate.Error()
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed before the reply"
 	}
-	var transport *url.Error
-	if errors.As(err, &transport) {
-		return transport.Err.Error()
-	}
-	return "the request could not be sent"
+	return "no reply came that could be read"
 }
 
 // retryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds or a date.

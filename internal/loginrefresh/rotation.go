@@ -35,7 +35,7 @@ func (r Rotation) validate() error {
 // strictest of the AWS SDKs' readers: UTC times in whole seconds ending in Z, a
 // SEC 1 key, accountId and tokenType present.
 func (l *Login) Rotate(r Rotation) (*Login, error) {
-	key, err := portablePEM(l.pemText(), l.key)
+	key, err := portablePEM(l.key)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (l *Login) Rotate(r Rotation) (*Login, error) {
 		withString("tokenType", tokenType).
 		withString("refreshToken", r.RefreshToken).
 		withString("dpopKey", key)
-	return Parse(cache.bytes())
+	// AWS has spent the old refresh token by now: size is no reason to lose the
+	// new one.
+	return parse(cache.bytes())
 }
-
-func (l *Login) pemText() string { return (&reader{}).pem(l.cache) }

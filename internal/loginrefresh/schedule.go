@@ -121,7 +121,7 @@ func (s Schedule) Decide(now time.Time, failure *Failure, requested bool) Decisi
 		return Decision{Reason: "the session is over"}
 	case requested:
 		return Decision{Refresh: true, Reason: "a refresh was requested"}
-	case failure != nil && now.Before(s.RetryAt(*failure)):
+	case failure != nil && now.Before(s.RetryAt(*failure)) && !now.Before(failure.At): // else the clock went back
 		return Decision{At: s.RetryAt(*failure), Reason: "waiting to try again"}
 	case s.ExpiresAt.After(now.Add(MaxLifetime + clockTolerance)):
 		return Decision{Refresh: true, Reason: "the credentials claim to live longer than AWS lets them"}

@@ -1,12 +1,15 @@
 package loginrefresh
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -19,14 +22,16 @@ const maxReply = 64 << 10
 // than 64 KiB of a reply.
 func NewHTTPClient(roots *x509.CertPool) *http.Client {
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		ForceAttemptHTTP2:     true,
-		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   5 * time.Second,
-		ResponseHeaderTimeout: DefaultTimeout,
-		MaxIdleConnsPerHost:   16,
-		IdleConnTimeout:       30 * time.Second,
+		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: refusedByProxy,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    5 * time.Second,
+		ResponseHeaderTimeout:  DefaultTimeout,
+		MaxResponseHeaderBytes: maxReply,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        30 * time.Second,
 	}
 	return &http.Client{
 		Transport: boundedReplies{transport},
@@ -34,6 +39,14 @@ func NewHTTPClient(roots *x509.CertPool) *http.Client {
 			return http.ErrUseLastResponse
 		},
 	}
+}
+
+// refusedByProxy says what net/http would say in the proxy's own words.
+func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, reply *http.Response) error {
+	if reply.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: fmt.Errorf("the proxy answered HTTP %d", reply.StatusCode)}
 }
 
 // boundedReplies fails the read of a body that is longer than maxReply.
@@ -44,7 +57,7 @@ func (b boundedReplies) RoundTrip(request *http.Request) (*http.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	response.Body = &boundedBody{ReadCloser: response.Body, left: maxReply}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: maxReply + 1}
 	return response, nil
 }
 
@@ -56,11 +69,10 @@ type boundedBody struct {
 }
 
 func (b *boundedBody) Read(buffer []byte) (int, error) {
-	if b.left <= 0 {
+	n, err := b.ReadCloser.Read(buffer[:min(len(buffer), b.left)])
+	if b.left -= n; b.left <= 0 {
 		return 0, errReplyTooLarge
 	}
-	n, err := b.ReadCloser.Read(buffer[:min(len(buffer), b.left)])
-	b.left -= n
 	return n, err
 }
 
