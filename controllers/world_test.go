@@ -333,3 +333,11 @@ func contextWithCancel(w *world) (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
+// awaitGone returns once the operator's cache no longer shows the LoginSession.
+func (w *world) awaitGone(name string) {
+	w.Helper()
+	w.must(wait.PollUntilContextTimeout(w.ctx, time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+		err := shared.GetClient().Get(ctx, w.key(name), &v1alpha1.LoginSession{})
+		return err != nil, client.IgnoreNotFound(err)
+	}))
+}
