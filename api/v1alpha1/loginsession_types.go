@@ -223,7 +223,7 @@ type LoginSessionStatus struct {
 // +kubebuilder:printcolumn:name="Next-Refresh",type=string,JSONPath=`.status.nextRefreshAt`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must be at most 63 characters: it becomes a label value"
-// +kubebuilder:validation:XValidation:rule="(has(self.spec.target) && has(self.spec.target.secretName) && self.spec.target.secretName != ” ? self.spec.target.secretName : self.metadata.name) != self.spec.loginCacheSecretRef.name",message="the target Secret (spec.target.secretName, by default metadata.name) must not be the login cache's own Secret: set spec.target.secretName to another name"
+// +kubebuilder:validation:XValidation:rule="(has(self.spec.target) && has(self.spec.target.secretName) ? self.spec.target.secretName : self.metadata.name) != self.spec.loginCacheSecretRef.name",message="the target Secret (spec.target.secretName, by default metadata.name) must not be the login cache's own Secret: set spec.target.secretName to another name"
 type LoginSession struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

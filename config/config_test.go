@@ -1,0 +1,141 @@
+// Package config_test applies the manifests and the documentation's examples to
+// a real API server.
+package config_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"awslogin.dev/operator/internal/controlplane"
+)
+
+var (
+	environment *envtest.Environment
+	clientset   *kubernetes.Clientset
+	scratch     string // a folder for all tests
+)
+
+func TestMain(m *testing.M) {
+	code, err := runSuite(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "config suite:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runSuite(m *testing.M) (code int, err error) {
+	if environment, err = controlplane.Start(); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, environment.Stop()) }()
+	if clientset, err = kubernetes.NewForConfig(environment.Config); err != nil {
+		return 0, err
+	}
+	if scratch, err = os.MkdirTemp("", "config_test"); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	if err = os.WriteFile(kubeconfig(), environment.KubeConfig, 0o600); err != nil {
+		return 0, err
+	}
+	// The samples and the documentation's examples go here; it warns of every
+	// workload whose pods would be refused.
+	if err = makeNamespace("examples"); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+func kubeconfig() string { return filepath.Join(scratch, "kubeconfig") }
+
+// makeNamespace makes a namespace that allows restricted pods only.
+func makeNamespace(name string) error {
+	_, err := clientset.CoreV1().Namespaces().Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name,
+		Labels: map[string]string{
+			"pod-security.kubernetes.io/enforce": "restricted",
+			"pod-security.kubernetes.io/warn":    "restricted",
+		},
+	}}, metav1.CreateOptions{})
+	return err
+}
+
+// apply hands a manifest to `kubectl apply` and wants neither error nor warning.
+func apply(t *testing.T, manifest []byte, arguments ...string) {
+	t.Helper()
+	kubectl := environment.ControlPlane.KubectlPath
+	arguments = append([]string{"--kubeconfig", kubeconfig(), "--cache-dir", filepath.Join(scratch, "cache"),
+		"apply", "--server-side", "--validate=strict", "-f", "-"}, arguments...)
+	if _, complaints := run(t, manifest, kubectl, arguments...); complaints != "" {
+		t.Errorf("kubectl apply complains: %s", complaints)
+	}
+}
+
+// run runs a program and returns what it writes to standard output and error.
+func run(t *testing.T, input []byte, program string, arguments ...string) (output []byte, complaints string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	command := exec.Command(program, arguments...)
+	command.Stdin, command.Stdout, command.Stderr = bytes.NewReader(input), &stdout, &stderr
+	if err := command.Run(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", filepath.Base(program), strings.Join(arguments, " "), err, &stderr)
+	}
+	return stdout.Bytes(), stderr.String()
+}
+
+// kustomize builds one of the folders here, or an overlay of one.
+func kustomize(t *testing.T, folder string) []byte {
+	t.Helper()
+	manifest, _ := run(t, nil, filepath.Join(controlplane.Root(), "bin", "tools", "kustomize"), "build", folder)
+	return manifest
+}
+
+// deployments are those in a manifest of several objects.
+func deployments(t *testing.T, manifest []byte) []appsv1.Deployment {
+	t.Helper()
+	var found []appsv1.Deployment
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096)
+	for {
+		var raw runtime.RawExtension
+		if err := decoder.Decode(&raw); errors.Is(err, io.EOF) {
+			return found
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		var deployment appsv1.Deployment
+		if err := yaml.Unmarshal(raw.Raw, &deployment); err == nil && deployment.Kind == "Deployment" {
+			found = append(found, deployment)
+		}
+	}
+}
+
+// admitPods has the API server admit a pod of every Deployment in a manifest: a
+// Deployment itself is admitted even where none of its pods ever will be.
+func admitPods(t *testing.T, manifest []byte, namespace string) {
+	t.Helper()
+	for _, deployment := range deployments(t, manifest) {
+		pod := &corev1.Pod{ObjectMeta: deployment.Spec.Template.ObjectMeta, Spec: deployment.Spec.Template.Spec}
+		pod.GenerateName = deployment.Name + "-"
+		_, err := clientset.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			t.Errorf("a pod of Deployment %s: %v", deployment.Name, err)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"awslogin.dev/operator/internal/controlplane"
+)
+
+// dryRun makes the API server check everything and keep nothing.
+var dryRun = []string{"--dry-run=server", "--namespace", "examples"}
+
+func TestSamplesApply(t *testing.T) {
+	samples, err := filepath.Glob("samples/*.yaml")
+	if err != nil || len(samples) == 0 {
+		t.Fatalf("no samples: %v", err)
+	}
+	for _, sample := range samples {
+		t.Run(filepath.Base(sample), func(t *testing.T) {
+			manifest := read(t, sample)
+			apply(t, []byte(manifest), dryRun...)
+			admitPods(t, []byte(manifest), "examples")
+		})
+	}
+}
+
+var (
+	yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	link      = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	flagName  = regexp.MustCompile("`--([a-z-]+)")
+)
+
+func TestDocumentedManifestsApply(t *testing.T) {
+	for _, document := range documents(t) {
+		for _, block := range yamlBlock.FindAllStringSubmatch(read(t, document), -1) {
+			if !strings.Contains(block[1], "apiVersion:") {
+				continue // a part of a manifest
+			}
+			t.Run(filepath.Base(document), func(t *testing.T) {
+				apply(t, []byte(block[1]), dryRun...)
+				admitPods(t, []byte(block[1]), "examples")
+			})
+		}
+	}
+}
+
+func TestDocumentsLinkToFilesThatExist(t *testing.T) {
+	for _, document := range documents(t) {
+		for _, target := range link.FindAllStringSubmatch(read(t, document), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), target[1])); err != nil {
+				t.Errorf("%s: %v", filepath.Base(document), err)
+			}
+		}
+	}
+}
+
+func TestDocumentedFlagsAreThoseOfTheOperator(t *testing.T) {
+	documented := map[string]bool{}
+	for _, match := range flagName.FindAllStringSubmatch(read(t, filepath.Join(controlplane.Root(), "docs", "how-it-works.md")), -1) {
+		documented[match[1]] = true
+	}
+	_, help := run(t, nil, filepath.Join(controlplane.Root(), "bin", "aws-login-operator"), "--help")
+	existing := map[string]bool{}
+	for _, match := range regexp.MustCompile(`(?m)^ +-([a-z-]+)`).FindAllStringSubmatch(help, -1) {
+		existing[match[1]] = true
+	}
+	if len(existing) == 0 {
+		t.Fatalf("no flags in:\n%s", help)
+	}
+	for name := range existing {
+		if !documented[name] {
+			t.Errorf("--%s is not documented", name)
+		}
+	}
+	for name := range documented {
+		if !existing[name] {
+			t.Errorf("--%s is documented and does not exist", name)
+		}
+	}
+}
+
+func documents(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(controlplane.Root(), "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Insert(found, 0, filepath.Join(controlplane.Root(), "README.md"))
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
