@@ -31,7 +31,7 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 
 .PHONY: test
 test: build controlplane sdks ## Run all tests.
-	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test $(TESTFLAGS) ./...
+	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 
 .PHONY: install.yaml
 install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file.

@@ -40,12 +40,16 @@ func realPath(t *testing.T, path string) string {
 }
 
 func TestInstallation(t *testing.T) {
-	if err := makeNamespace("team"); err != nil {
-		t.Fatal(err)
+	for _, namespace := range []string{"team", "granted"} {
+		if err := makeNamespace(namespace); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := makeNamespace("granted"); err != nil {
-		t.Fatal(err)
-	}
+	apply(t, kustomize(t, "namespaced/access"), "--namespace", "granted")
+	t.Run("nothing but access", func(t *testing.T) {
+		checkGrants(t, "awslogin-system", "granted", []grants{works})
+		checkGrants(t, "awslogin-system", "examples", nil)
+	})
 	for _, variant := range []struct {
 		name, folder, namespace string
 	}{
@@ -61,7 +65,6 @@ func TestInstallation(t *testing.T) {
 			checkArguments(t, manifest)
 		})
 	}
-	apply(t, kustomize(t, "namespaced/access"), "--namespace", "granted")
 	t.Run("rights", checkRights)
 }
 
@@ -84,13 +87,17 @@ const everyVerb = "get list watch create update patch delete deletecollection"
 // grants are verbs by resource; what is not named is not granted.
 type grants map[string]string
 
-func checkRights(t *testing.T) {
-	works := grants{
-		"secrets": "get list watch create update",
-		"loginsessions.awslogin.dev": "get list watch", "loginsessions.awslogin.dev/status": "patch",
-		"events.events.k8s.io": "create patch",
+var (
+	works = grants{
+		"secrets":                           "get list watch create update",
+		"loginsessions.awslogin.dev":        "get list watch",
+		"loginsessions.awslogin.dev/status": "patch",
+		"events.events.k8s.io":              "create patch",
 	}
-	leads := grants{"leases.coordination.k8s.io": "get create update", "events": "create patch"}
+	leads = grants{"leases.coordination.k8s.io": "get create update", "events": "create patch"}
+)
+
+func checkRights(t *testing.T) {
 	for _, row := range []struct {
 		name, operatorIn, namespace string
 		want                        []grants

@@ -59,7 +59,7 @@ func TestConditionsOfAFailedRefresh(t *testing.T) {
 			atOnce:  conditions{"False ReloginRequired", "True Published", "False ReloginRequired"},
 			late:    conditions{"False ReloginRequired", "True Published", "False ReloginRequired"},
 			expired: conditions{"False ReloginRequired", "False CredentialsExpired", "False ReloginRequired"},
-			says:    "Run `aws login` and store", wakeAtLeast: 5 * time.Minute, wakeBelow: 6 * time.Minute,
+			says:    "aws login && kubectl create secret generic login --namespace ", wakeAtLeast: 5 * time.Minute, wakeBelow: 6 * time.Minute,
 		},
 		"over for a changed password": {
 			fault: fakeaws.Denied("USER_CREDENTIALS_CHANGED"), kstatus: "Stalled", reason: "ReloginRequired",

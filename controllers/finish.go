@@ -17,6 +17,9 @@ import (
 	"awslogin.dev/operator/api/v1alpha1"
 )
 
+// maxNote is the longest note that an event may have (events.k8s.io/v1).
+const maxNote = 1024
+
 // finish is the one exit: status, events and the next wake-up.
 func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trouble) (ctrl.Result, error) {
 	status := summarize(a, t)
@@ -86,7 +89,7 @@ func (r *LoginSessionReconciler) report(ctx context.Context, a *attempt, conditi
 			continue
 		}
 		before[condition.Reason] = true
-		r.Recorder.Eventf(a.session, nil, kind, condition.Reason, "Refresh", "%s", condition.Message)
+		r.Recorder.Eventf(a.session, nil, kind, condition.Reason, "Refresh", "%s", cut(condition.Message, maxNote))
 		log.FromContext(ctx).Info("transition", "reason", condition.Reason, "condition", condition.Type,
 			"status", condition.Status, "message", condition.Message)
 	}

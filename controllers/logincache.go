@@ -111,10 +111,9 @@ func recallFailure(a *attempt) {
 	if status.Refresh == nil || status.Refresh.Failures == 0 || status.Refresh.LastFailureAt == nil || !a.lane.askedAt.IsZero() {
 		return
 	}
-	outcome, message := outcomeOf(status.Conditions)
-	a.lane.failedAt, a.lane.message = fingerprint, message
+	a.lane.failedAt, a.lane.message = fingerprint, "known from before the operator's restart"
 	a.lane.failure = &loginrefresh.Failure{
-		Outcome: outcome,
+		Outcome: outcomeOf(status.Conditions),
 		Count:   int(status.Refresh.Failures),
 		At:      status.Refresh.LastFailureAt.Time,
 	}

@@ -156,8 +156,7 @@ func (r *LoginSessionReconciler) readRequest(ctx context.Context, a *attempt) er
 
 // requestedAt is the refresh request, cut to what fits a status.
 func requestedAt(session *v1alpha1.LoginSession) string {
-	value := session.Annotations[v1alpha1.RefreshRequestedAtAnnotation]
-	return value[:min(len(value), 256)]
+	return cut(session.Annotations[v1alpha1.RefreshRequestedAtAnnotation], 256)
 }
 
 func handledRequest(session *v1alpha1.LoginSession) string {

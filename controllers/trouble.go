@@ -2,11 +2,13 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/awsfiles"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
@@ -77,7 +79,7 @@ func refreshTrouble(a *attempt) *trouble {
 }
 
 // outcomeOf reads a failure's meaning back from the conditions that told of it.
-func outcomeOf(conditions []metav1.Condition) (loginrefresh.Outcome, string) {
+func outcomeOf(conditions []metav1.Condition) loginrefresh.Outcome {
 	outcomes := map[string]loginrefresh.Outcome{
 		v1alpha1.ReasonReloginRequired:  loginrefresh.SessionOver,
 		v1alpha1.ReasonPermissionDenied: loginrefresh.Denied,
@@ -88,18 +90,22 @@ func outcomeOf(conditions []metav1.Condition) (loginrefresh.Outcome, string) {
 			continue
 		}
 		if outcome, ok := outcomes[condition.Reason]; ok {
-			return outcome, "known from before the operator's restart"
+			return outcome
 		}
 	}
-	return loginrefresh.Retryable, "known from before the operator's restart"
+	return loginrefresh.Retryable
 }
 
-// loginAgain is the next step that ends every dead session.
+// loginAgain is the next step that ends every dead session: a command to paste.
+// Server-side apply keeps no copy of the Secret in an annotation.
 func loginAgain(a *attempt) string {
-	cache := cacheOf(a.session)
-	return fmt.Sprintf("Run `aws login` and store the new login cache: kubectl create secret generic %s --namespace %s "+
-		"--from-file=%s=<file in ~/.aws/login/cache> --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f -",
-		cache.Name, cache.Namespace, a.key)
+	cache, file := cacheOf(a.session), "FILE"
+	if a.identity.ARN != "" {
+		file = awsfiles.LoginCacheFile(a.identity.ARN)
+	}
+	return fmt.Sprintf("Sign in again and store the new login cache: aws login && kubectl create secret generic %s --namespace %s "+
+		`--from-file=%s="$HOME/.aws/login/cache/%s" --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f -`,
+		cache.Name, cache.Namespace, a.key, file)
 }
 
 func cacheMissing(a *attempt) *trouble {
@@ -160,8 +166,12 @@ func publishFailed(a *attempt, err error) *trouble {
 // brief cuts an error of the API server to what a condition can hold.
 func brief(err error) string {
 	if err == nil {
-		return "unknown reason"
+		return "others keep writing it"
 	}
-	text := err.Error()
-	return text[:min(len(text), 300)]
+	return cut(err.Error(), 300)
+}
+
+// cut keeps text within a number of bytes, without half a character at its end.
+func cut(text string, most int) string {
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }

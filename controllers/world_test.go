@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,8 +55,6 @@ type hooks struct {
 	afterUpdate func(client.Object) error
 	beforeGet   func(client.ObjectKey, client.Object) error
 }
-
-var namespaces atomic.Int64
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -233,10 +230,26 @@ func (w *world) change(name string, f func(*v1alpha1.LoginSession)) {
 // awaitCache returns once the operator's cache shows the object as it is now.
 func (w *world) awaitCache(session *v1alpha1.LoginSession) {
 	w.Helper()
-	w.must(wait.PollUntilContextTimeout(w.ctx, time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+	w.await(func() bool {
 		cached := &v1alpha1.LoginSession{}
-		err := shared.GetClient().Get(ctx, client.ObjectKeyFromObject(session), cached)
-		return err == nil && cached.ResourceVersion == session.ResourceVersion, client.IgnoreNotFound(err)
+		w.must(client.IgnoreNotFound(shared.GetClient().Get(w.ctx, client.ObjectKeyFromObject(session), cached)))
+		return cached.ResourceVersion == session.ResourceVersion
+	})
+}
+
+// awaitGone returns once the operator's cache no longer shows the LoginSession.
+func (w *world) awaitGone(name string) {
+	w.Helper()
+	w.await(func() bool {
+		return shared.GetClient().Get(w.ctx, w.key(name), &v1alpha1.LoginSession{}) != nil
+	})
+}
+
+// await waits for the cache, the one thing that is not called directly.
+func (w *world) await(done func() bool) {
+	w.Helper()
+	w.must(wait.PollUntilContextTimeout(w.ctx, time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+		return done(), nil
 	}))
 }
 
@@ -331,13 +344,4 @@ func contextWithCancel(w *world) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	w.Cleanup(cancel)
 	return ctx, cancel
-}
-
-// awaitGone returns once the operator's cache no longer shows the LoginSession.
-func (w *world) awaitGone(name string) {
-	w.Helper()
-	w.must(wait.PollUntilContextTimeout(w.ctx, time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
-		err := shared.GetClient().Get(ctx, w.key(name), &v1alpha1.LoginSession{})
-		return err != nil, client.IgnoreNotFound(err)
-	}))
 }

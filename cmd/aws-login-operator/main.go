@@ -13,6 +13,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -37,12 +38,22 @@ func main() {
 		return
 	}
 	if err == nil {
-		ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.log)))
+		setLogger(options)
 		err = run(ctrl.SetupSignalHandler(), options)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "aws-login-operator:", err)
 		os.Exit(1)
+	}
+}
+
+// setLogger makes one logger of controller-runtime's and the Kubernetes client's.
+func setLogger(options *options) {
+	logger := zap.New(zap.UseFlagOptions(&options.log))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+	if options.logCapped {
+		logger.Info("log level capped: above it, Secrets would be logged", "level", mostVerbose)
 	}
 }
 

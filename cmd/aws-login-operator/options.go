@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -43,8 +44,9 @@ type options struct {
 	caBundle       string
 	allowRoot      bool
 
-	log     zap.Options
-	version bool
+	log       zap.Options
+	logCapped bool
+	version   bool
 }
 
 // parseOptions reads the command line; getenv gives the few environment
@@ -59,7 +61,19 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	o.capLogLevel()
 	return o, errors.Join(o.checkWatches(), o.checkSignIn())
+}
+
+// mostVerbose is the highest log level there is: from 6 on the Kubernetes client
+// logs requests and replies, at 8 with the Secrets in their bodies.
+const mostVerbose = 5
+
+func (o *options) capLogLevel() {
+	if o.log.Level != nil && o.log.Level.Enabled(zapcore.Level(-mostVerbose-1)) {
+		o.log.Level = zapcore.Level(-mostVerbose)
+		o.logCapped = true
+	}
 }
 
 func (o *options) bind(flags *flag.FlagSet, getenv func(string) string) {

@@ -12,17 +12,17 @@ import (
 type Outcome string
 
 const (
-	// SessionOver: only a new `aws login` helps.
+	// SessionOver means that only a new `aws login` helps.
 	SessionOver Outcome = "SessionOver"
-	// Denied: IAM denies the refresh; an administrator can change that.
+	// Denied means that IAM denies the refresh; an administrator can change that.
 	Denied Outcome = "Denied"
-	// Rejected: AWS answered 400, which it also does for a wrong region and
-	// during outages, so it proves nothing about the session.
+	// Rejected means that AWS answered 400, which it also does for a wrong
+	// region and during outages, so it proves nothing about the session.
 	Rejected Outcome = "Rejected"
-	// ClockSkew: AWS said TOKEN_EXPIRED, but our clock was off. The next attempt
-	// is made with AWS's time.
+	// ClockSkew means that AWS said TOKEN_EXPIRED, but our clock was off. The
+	// next attempt is made with AWS's time.
 	ClockSkew Outcome = "ClockSkew"
-	// Retryable: all else. Unknown means retry.
+	// Retryable is all else. Unknown means retry.
 	Retryable Outcome = "Retryable"
 )
 

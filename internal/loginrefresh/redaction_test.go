@@ -20,20 +20,20 @@ func TestNothingThatHoldsSecretsRevealsThem(t *testing.T) {
 	}
 	held := holder{login, *login, login.Credentials, rotation}
 	for name, value := range map[string]any{
-		"a login":                   login,
-		"a login's value":           *login,
-		"credentials":               login.Credentials,
-		"a pointer to credentials":  &login.Credentials,
-		"a rotation":                rotation,
-		"a pointer to a rotation":   &rotation,
-		"a struct":                  held,
-		"a pointer to a struct":     &held,
-		"a slice":                   []any{*login, login, rotation, login.Credentials},
-		"a slice of logins":         []*Login{login},
-		"a map":                     map[string]any{"a": *login, "b": rotation},
-		"a map's keys":              map[Credentials]int{login.Credentials: 1},
-		"an error":                  fmt.Errorf("lost %v and %+v", rotation, *login),
-		"an error that joins":       errors.Join(fmt.Errorf("%#v", rotation), fmt.Errorf("%s", login)),
+		"a login":                  login,
+		"a login's value":          *login,
+		"credentials":              login.Credentials,
+		"a pointer to credentials": &login.Credentials,
+		"a rotation":               rotation,
+		"a pointer to a rotation":  &rotation,
+		"a struct":                 held,
+		"a pointer to a struct":    &held,
+		"a slice":                  []any{*login, login, rotation, login.Credentials},
+		"a slice of logins":        []*Login{login},
+		"a map":                    map[string]any{"a": *login, "b": rotation},
+		"a map's keys":             map[Credentials]int{login.Credentials: 1},
+		"an error":                 fmt.Errorf("lost %v and %+v", rotation, *login),
+		"an error that joins":      errors.Join(fmt.Errorf("%#v", rotation), fmt.Errorf("%s", login)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%T"} {

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/controlplane"
+	"awslogin.dev/operator/internal/fakeaws"
+)
+
+// awsLifetime is how long credentials of a login session live at AWS. Times of
+// the demo stand for real ones in proportion to the lifetimes.
+const awsLifetime = 15 * time.Minute
+
+// demo is all that runs, and how to stop it.
+type demo struct {
+	settings
+	story
+
+	fail func(error) // ends the demo; the first reason counts
+	undo []func()    // what to clean up, last things first
+
+	dir        string // temporary, for everything
+	kubeconfig string
+	kubectlBin string
+	client     client.WithWatch
+
+	aws    *fakeaws.Server
+	awsURL string
+
+	session  *session
+	kubelet  *kubelet
+	workload *workload
+}
+
+// run plays the demo, and stops and removes everything however it ends.
+func run(parent context.Context, s settings) (err error) {
+	ctx, fail := context.WithCancelCause(parent)
+	d := &demo{settings: s, story: story{begun: time.Now()}, fail: fail}
+	defer func() {
+		if err != nil && parent.Err() == nil {
+			d.showLogs()
+		}
+		d.close()
+	}()
+	context.AfterFunc(parent, func() { d.say("interrupted: stopping and removing everything ...") })
+	d.introduce()
+	for _, step := range []func(context.Context) error{
+		d.prepare, d.startControlPlane, d.startAWS, d.startOperator,
+		d.signIn, d.applySession, d.mount, d.startWorkload, d.watchRotations, d.stay,
+	} {
+		err := step(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // why it was ended, rather than what this broke
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close cleans up in the reverse order. What ends because of it is no failure.
+func (d *demo) close() {
+	d.fail(nil)
+	for _, undo := range slices.Backward(d.undo) {
+		undo()
+	}
+}
+
+func (d *demo) cleanUp(undo func()) { d.undo = append(d.undo, undo) }
+
+func (d *demo) prepare(context.Context) error {
+	dir, err := os.MkdirTemp("", "awslogin-demo-")
+	if err != nil {
+		return err
+	}
+	d.cleanUp(func() { os.RemoveAll(dir) })
+	d.dir, err = filepath.EvalSymlinks(dir)
+	return err
+}
+
+func (d *demo) startControlPlane(context.Context) error {
+	d.say("starting kube-apiserver and etcd (about 5 s) ...")
+	environment, err := controlplane.Start()
+	if err != nil {
+		return err
+	}
+	d.cleanUp(func() { environment.Stop() }) // nothing is left to do if it fails
+	d.kubeconfig = filepath.Join(d.dir, "kubeconfig")
+	if err := os.WriteFile(d.kubeconfig, environment.KubeConfig, 0o600); err != nil {
+		return err
+	}
+	d.kubectlBin = filepath.Join(binaries(), "kubectl")
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return err
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return err
+	}
+	if d.client, err = client.NewWithWatch(environment.Config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	version, err := discovery.NewDiscoveryClientForConfigOrDie(environment.Config).ServerVersion()
+	if err != nil {
+		return err
+	}
+	d.say("Kubernetes %s is up, with the CRD of LoginSession", version.GitVersion)
+	return nil
+}
+
+// binaries is the folder of kubectl, as an absolute path to be told to people.
+func binaries() string {
+	folder := os.Getenv("KUBEBUILDER_ASSETS")
+	if folder == "" {
+		folder = filepath.Join(controlplane.Root(), "bin", "controlplane")
+	}
+	if absolute, err := filepath.Abs(folder); err == nil {
+		return absolute
+	}
+	return folder
+}
+
+func (d *demo) startAWS(context.Context) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	d.aws = fakeaws.New(fakeaws.Options{CredentialLifetime: d.lifetime})
+	server := &http.Server{Handler: d.aws, ReadHeaderTimeout: time.Minute}
+	go server.Serve(listener)
+	d.cleanUp(func() { server.Close() })
+	d.awsURL = "http://" + listener.Addr().String()
+	d.say("fake AWS Sign-In and AWS STS are up; they verify every proof, signature and expiry")
+	return nil
+}
+
+// showLogs prints the ends of what the processes wrote, before it is removed.
+func (d *demo) showLogs() {
+	for _, name := range []string{operatorLog, workloadLog} {
+		text, err := os.ReadFile(filepath.Join(d.dir, name))
+		if err != nil || len(text) == 0 {
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		fmt.Printf("\nThe end of %s:\n", name)
+		for _, line := range lines[max(0, len(lines)-15):] {
+			fmt.Println("  " + line)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+// Demo shows the operator at work, without an AWS account and without a cluster:
+// a person's `aws login` keeps a program supplied with credentials that are
+// replaced every few seconds, and no call of the program fails.
+//
+// The Kubernetes API server, the operator and the program are real; AWS is
+// internal/fakeaws, and the kubelet is imitated (see kubelet.go). `make demo` runs it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// settings are the command line.
+type settings struct {
+	operator string        // path of the operator's binary
+	duration time.Duration // of the observation
+	lifetime time.Duration // of credentials
+	keep     bool
+	sdk      string // of the workload: auto, boto3 or go
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == goWorkloadArgument {
+		exitOn(callSTS(context.Background(), os.Stdout))
+		return
+	}
+	settings, err := parseSettings(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	exitOn(err)
+
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer release()
+	err = run(ctx, settings)
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		fmt.Println("interrupted; everything is stopped and removed")
+		os.Exit(130) // what shells report of a program that Ctrl-C ended
+	}
+	exitOn(err)
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo failed:", err)
+		os.Exit(1)
+	}
+}
+
+func parseSettings(args []string) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.StringVar(&s.operator, "operator", "bin/aws-login-operator", "the operator's binary (`make build` provides it)")
+	flags.DurationVar(&s.duration, "duration", 45*time.Second, "how long to watch rotations")
+	flags.DurationVar(&s.lifetime, "lifetime", 18*time.Second, "how long credentials live; AWS says 15m")
+	flags.BoolVar(&s.keep, "keep", false, "stay up after the summary, until Ctrl-C")
+	flags.StringVar(&s.sdk, "workload", "auto", "what the workload is written with: boto3, go, or auto for boto3 where it is installed")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	return s, s.check(flags.Args())
+}
+
+func (s settings) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case s.lifetime < 9*time.Second || s.lifetime > awsLifetime:
+		return fmt.Errorf("-lifetime is %s: must be from 9s to 15m", s.lifetime)
+	case s.duration < s.lifetime:
+		return fmt.Errorf("-duration is %s: must be at least the credentials' lifetime of %s, to see a rotation", s.duration, s.lifetime)
+	case s.sdk != "auto" && s.sdk != "boto3" && s.sdk != "go":
+		return fmt.Errorf("-workload is %q: must be auto, boto3 or go", s.sdk)
+	}
+	if _, err := os.Stat(s.operator); err != nil {
+		return fmt.Errorf("there is no operator to run, `make build` provides it: %w", err)
+	}
+	return nil
+}

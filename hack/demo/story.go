@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// story is what a person reads: lines that begin with the time since the start.
+type story struct {
+	begun time.Time
+	mu    sync.Mutex
+}
+
+func (s *story) say(format string, values ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Printf("%6.1fs  %s\n", time.Since(s.begun).Seconds(), fmt.Sprintf(format, values...))
+}
+
+// show prints what has no time of its own, below what was said last.
+func (s *story) show(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for line := range strings.Lines(text) {
+		fmt.Printf("%9s%s\n", "", strings.TrimRight(line, "\n"))
+	}
+}
+
+func (d *demo) introduce() {
+	fmt.Printf(`AWS Login Operator, a demonstration on this machine only: the Kubernetes API server,
+the operator and the workload are real, AWS is an imitation, and no AWS account is used.
+Credentials live %s instead of 15 minutes, so 1 s here stands for %s.
+
+`, d.lifetime, seconds(awsLifetime/(d.lifetime/time.Second)))
+}
+
+// seconds reads better than time.Duration's many digits.
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+// real is what a time of the demo stands for.
+func (d *demo) real(short time.Duration) time.Duration {
+	return (short * awsLifetime / time.Second / (d.lifetime / time.Second)).Round(time.Second)
+}
