@@ -285,6 +285,46 @@ func TestPublishFailed(t *testing.T) {
 	w.expectWell("dev")
 }
 
+func TestWhenNothingCanBeWrittenTheRotationIsReportedAndBothWritesAreTriedAgain(t *testing.T) {
+	w := due(t)
+	failing := true
+	w.hooks.beforeUpdate = func(client.Object) error {
+		if failing {
+			return errors.New("no leader")
+		}
+		return nil
+	}
+	wake := w.reconcile("dev")
+	w.expect("dev", "SessionActive", "True WriteBackPending", "CredentialsValid", "True Published",
+		"Ready", "True Refreshed", "Reconciling", "True WriteBackPending")
+	failing = false
+	w.sleep(wake, "dev")
+	w.expectWell("dev")
+	w.expectRefreshes(1)
+	if id := w.get("dev").Status.Credentials.AccessKeyID; id != w.stored("login").Credentials.AccessKeyID {
+		t.Error("the new credentials were not published")
+	}
+}
+
+func TestTargetIsRestoredThoughTheSessionIsOver(t *testing.T) {
+	w := due(t)
+	w.aws.EndSession(alice)
+	w.reconcile("dev")
+	w.must(api.Delete(w.ctx, w.secret("dev")))
+	refuse := true
+	w.hooks.beforeCreate = func(client.Object) error {
+		if refuse {
+			return errors.New("exceeded quota")
+		}
+		return nil
+	}
+	wake := w.reconcile("dev")
+	w.expect("dev", "SessionActive", "False ReloginRequired", "CredentialsValid", "False NeverPublished")
+	refuse = false
+	w.sleep(wake, "dev")
+	w.expect("dev", "SessionActive", "False ReloginRequired", "CredentialsValid", "True Published", "Ready", "False ReloginRequired")
+}
+
 func TestNeverPublished(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("login")

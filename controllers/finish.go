@@ -108,28 +108,30 @@ func reasons(conditions []metav1.Condition) map[string]bool {
 // status. Zero waits for a change.
 func wakeAfter(a *attempt, t *trouble) time.Duration {
 	next := a.nextAt
-	var moments []time.Time
 	if t != nil && !t.retryAt.IsZero() {
 		next = t.retryAt
 	}
-	if !next.IsZero() {
-		moments = append(moments, later(next, a.now.Add(time.Millisecond)))
-	}
+	wake := earliest(0, atLeast(time.Millisecond, next, a.now), a.publishAt.Sub(a.now))
 	if t != nil && a.published != nil {
-		moments = append(moments, a.published.schedule().OverdueAt(), a.published.expiresAt)
-	}
-	var wake time.Duration
-	for _, moment := range moments {
-		if wait := moment.Sub(a.now); wait > 0 && (wake == 0 || wait < wake) {
-			wake = wait
-		}
+		wake = earliest(wake, a.published.schedule().OverdueAt().Sub(a.now), a.published.expiresAt.Sub(a.now))
 	}
 	return wake
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+// atLeast is the wait for a moment, however late it is; zero for the zero time.
+func atLeast(least time.Duration, moment, now time.Time) time.Duration {
+	if moment.IsZero() {
+		return 0
 	}
-	return b
+	return max(least, moment.Sub(now))
+}
+
+// earliest is the shortest of the waits that are positive, zero where none is.
+func earliest(shortest time.Duration, waits ...time.Duration) time.Duration {
+	for _, wait := range waits {
+		if wait > 0 && (shortest <= 0 || wait < shortest) {
+			shortest = wait
+		}
+	}
+	return shortest
 }

@@ -45,7 +45,6 @@ type lane struct {
 // hold yet: the only thing in this process that must not be lost.
 type pendingRotation struct {
 	spent    string // fingerprint of the login before
-	next     string // fingerprint of the login after
 	rotation loginrefresh.Rotation
 	failures *loginrefresh.Failure // of writing it back
 }

@@ -69,6 +69,7 @@ type attempt struct {
 	requested string    // a refresh request not yet acted on
 	handled   bool      // whether requested was acted on
 	nextAt    time.Time // the next refresh; zero where none is planned
+	publishAt time.Time // when to try again to publish; zero where that is done
 	note      string    // added to the message of Ready
 }
 
@@ -131,7 +132,8 @@ func (r *LoginSessionReconciler) rotate(ctx, shutdown context.Context, a *attemp
 	if err != nil || trouble.forbidsPublishing() {
 		return trouble, err
 	}
-	if unpublished := r.publish(ctx, a); unpublished != nil {
+	unpublished := r.publish(ctx, a)
+	if trouble == nil || unpublished.contestsTarget() {
 		return unpublished, nil
 	}
 	return trouble, nil

@@ -156,16 +156,17 @@ func TestRestart(t *testing.T) {
 }
 
 func TestStatusIsRightThoughTheCacheLagsBehind(t *testing.T) {
-	w := due(t)
-	lagging := w.get("dev")
-	w.aws.Inject(fakeaws.ServerError())
-	wake := w.reconcile("dev")
-	w.pass(wake)
+	w := newWorld(t)
+	login := w.signIn("login")
+	w.session("dev")
+	w.reconcile("dev")
+	lagging := w.get("dev") // as it will be again
+	w.must(api.Delete(w.ctx, w.secret("login")))
+	w.reconcile("dev")
+	w.expect("dev", "Ready", "False LoginCacheNotFound")
+	w.store("login", map[string][]byte{login.FileName(): login.Cache()})
 	w.operator.Client = &laggingClient{Client: w.operator.Client, session: lagging}
 	_, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
 	w.must(err)
-	if w.get("dev").Status.Refresh != nil {
-		t.Error("the failure is still in the status")
-	}
-	w.expect("dev", "Reconciling", "")
+	w.expectWell("dev")
 }

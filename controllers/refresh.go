@@ -125,7 +125,7 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 		return nil, fmt.Errorf("apply the rotation to the login cache: %w", err)
 	}
 	a.lane.failure, a.lane.failedAt = nil, ""
-	a.lane.pending = &pendingRotation{spent: a.stored.Fingerprint(), next: rotated.Fingerprint(), rotation: rotation}
+	a.lane.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: rotation}
 	a.login, a.lifetime = rotated, rotation.Lifetime
 	return r.writeBack(ctx, a)
 }

@@ -56,6 +56,11 @@ func (t *trouble) forbidsPublishing() bool {
 	return t != nil && t.reason == v1alpha1.ReasonRootRefused
 }
 
+// contestsTarget: whatever else is wrong, workloads may not read our files.
+func (t *trouble) contestsTarget() bool {
+	return t != nil && t.reason == v1alpha1.ReasonTargetConflict
+}
+
 // refreshTrouble says what the last failed refresh of this state of the session
 // means, nil where there is none.
 func refreshTrouble(a *attempt) *trouble {
@@ -158,9 +163,9 @@ func targetImmutable(a *attempt) *trouble {
 // publishFailed counts, so that the waits grow as those of a refresh do.
 func publishFailed(a *attempt, err error) *trouble {
 	a.memory.unpublished = a.memory.unpublished.Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
-	return &trouble{v1alpha1.ReasonPublishFailed, fmt.Sprintf(
-		"Secret %s could not be written: %s. The operator keeps trying.", targetOf(a.session), brief(err)),
-		a.schedule().RetryAt(*a.memory.unpublished)}
+	a.publishAt = a.schedule().RetryAt(*a.memory.unpublished)
+	return &trouble{reason: v1alpha1.ReasonPublishFailed, message: fmt.Sprintf(
+		"Secret %s could not be written: %s. The operator keeps trying.", targetOf(a.session), brief(err))}
 }
 
 // brief cuts an error of the API server to what a condition can hold.

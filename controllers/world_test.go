@@ -47,8 +47,9 @@ type world struct {
 type hooks struct {
 	// answered runs after AWS has answered and before the operator sees it.
 	answered func()
-	// beforeUpdate and beforePatch run before the API server is called; an error
+	// beforeCreate, beforeUpdate and beforePatch run before the API server is called; an error
 	// is returned to the operator instead.
+	beforeCreate func(client.Object) error
 	beforeUpdate func(client.Object) error
 	beforePatch  func(client.Object) error
 	// afterUpdate may turn a success into an error: the reply was lost.
@@ -110,6 +111,15 @@ func (c *hookedClient) Get(ctx context.Context, key client.ObjectKey, object cli
 		}
 	}
 	return c.Client.Get(ctx, key, object, opts...)
+}
+
+func (c *hookedClient) Create(ctx context.Context, object client.Object, opts ...client.CreateOption) error {
+	if c.hooks.beforeCreate != nil {
+		if err := c.hooks.beforeCreate(object); err != nil {
+			return err
+		}
+	}
+	return c.Client.Create(ctx, object, opts...)
 }
 
 func (c *hookedClient) Update(ctx context.Context, object client.Object, opts ...client.UpdateOption) error {

@@ -50,17 +50,29 @@ type demo struct {
 func run(parent context.Context, s settings) (err error) {
 	ctx, fail := context.WithCancelCause(parent)
 	d := &demo{settings: s, story: story{begun: time.Now()}, fail: fail}
+	hush := context.AfterFunc(parent, func() { d.say("stopping and removing everything (about 2 s) ...") })
+	defer hush()
 	defer func() {
 		if err != nil && parent.Err() == nil {
 			d.showLogs()
 		}
 		d.close()
 	}()
-	context.AfterFunc(parent, func() { d.say("interrupted: stopping and removing everything ...") })
+	if err := d.play(ctx); err != nil || !d.keep {
+		return err
+	}
+	if err := d.stay(ctx); parent.Err() == nil {
+		return err
+	}
+	return nil // Ctrl-C is how this ends well
+}
+
+// play is the demo up to its summary.
+func (d *demo) play(ctx context.Context) error {
 	d.introduce()
 	for _, step := range []func(context.Context) error{
 		d.prepare, d.startControlPlane, d.startAWS, d.startOperator,
-		d.signIn, d.applySession, d.mount, d.startWorkload, d.watchRotations, d.stay,
+		d.signIn, d.applySession, d.mount, d.startWorkload, d.watchRotations, d.summarize,
 	} {
 		err := step(ctx)
 		if ctx.Err() != nil {

@@ -28,39 +28,36 @@ func (d *demo) tell(r rotation) {
 		r.spent+" > "+r.fresh, fmt.Sprintf("%d calls, %d failed", calls, failed))
 }
 
-// watchRotations lets the rotations tell of themselves, and judges in the end.
-func (d *demo) watchRotations(ctx context.Context) error {
-	d.say("watching for %s; each line below is a rotation that reached the workload's files", d.duration)
+// watchRotations lets the rotations tell of themselves. func (d *demo) watchRotations(ctx context.Context) error {
+	d.say("watching for %s; each line is a rotation that has reached the workload's files", seconds(d.duration))
 	d.show("\n" + fmt.Sprintf(columns, "rotation", "new access key", "old one had", "mounted", "refresh token", "workload"))
 	d.show(fmt.Sprintf(columns, "", "", "still to live", "after", "(fingerprints)", "so far"))
-	if err := sleep(ctx, d.duration); err != nil {
-		return err
-	}
-	return d.summarize(ctx)
+	return sleep(ctx, d.duration)
 }
 
-func (d *demo) summarize(ctx context.Context) error {
+// summarize says how it went, and is an error where it did not go well.
+func (d *demo) summarize(context.Context) error {
 	rotations, shortest := d.kubelet.result()
 	calls, failed, keys, first := d.workload.result()
 	stats := d.aws.Stats()
 	fmt.Printf(`
-Summary of %s, which stand for %s
+Summary of %s, which stand for %s:
   rotations                             %d
-  calls of the workload                 %d, signed with %d access keys one after the other, without a restart
+  calls of the workload                 %d, signed with %d access keys in turn, by one process
   failed calls                          %d
-  shortest life of mounted credentials  %s of %s, which stands for %s
-  requests to AWS Sign-In               %d: the first before anything was published, %d refused
+  shortest life of mounted credentials  %s of %s, which stands for %s of 15
+  requests to AWS Sign-In               %d (one before the first credentials were published), %d refused
 
-`, d.duration, d.real(d.duration), rotations, calls, keys, failed,
-		seconds(shortest), d.lifetime, d.real(shortest), stats.Requests, stats.Refused)
+`, seconds(d.duration), minutes(d.real(d.duration)), rotations, calls, keys, failed,
+		seconds(shortest), seconds(d.lifetime), minutes(d.real(shortest)), stats.Requests, stats.Refused)
 	switch promised := d.lifetime / 3; {
 	case failed > 0:
 		return fmt.Errorf("%d of %d calls failed, the first with: %s", failed, calls, first)
 	case rotations == 0:
-		return fmt.Errorf("there was no rotation in %s; %s", d.duration, d.session.condition())
+		return fmt.Errorf("there was no rotation in %s; the LoginSession says %s", seconds(d.duration), d.session.condition())
 	case shortest < promised:
 		return fmt.Errorf("mounted credentials had only %s left; the promise is %s, which stands for 5 minutes", seconds(shortest), seconds(promised))
 	}
-	fmt.Println("One `aws login`, and the workload never saw stale credentials.")
+	fmt.Println("After one `aws login` the workload always had credentials that work.")
 	return nil
 }

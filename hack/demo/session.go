@@ -153,7 +153,7 @@ func (s *session) waitReady(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-time.After(patience):
-		return fmt.Errorf("LoginSession %s is not ready after %s: %s", sessionName, patience, s.condition())
+		return fmt.Errorf("LoginSession %s is not ready after %s: %s", sessionName, seconds(patience), s.condition())
 	}
 }
 

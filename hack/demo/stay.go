@@ -9,12 +9,8 @@ import (
 	"syscall"
 )
 
-// stay leaves everything running for a person to look at. Ctrl-C is then how the
-// demo ends well.
+// stay leaves everything running for a person to look at, until the demo ends.
 func (d *demo) stay(ctx context.Context) error {
-	if !d.keep {
-		return nil
-	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
@@ -42,7 +38,7 @@ Everything keeps running until Ctrl-C. In another terminal:
   kill -USR1 %[4]d  # the login session ends at AWS: see ReloginRequired, and calls fail %[5]s later at most
   kill -USR2 %[4]d  # `+"`aws login`"+` again: all is well within seconds
 
-`, d.kubeconfig, filepath.Dir(d.kubectlBin), sessionName, os.Getpid(), d.lifetime)
+`, d.kubeconfig, filepath.Dir(d.kubectlBin), sessionName, os.Getpid(), seconds(d.lifetime))
 }
 
 func (d *demo) act(ctx context.Context, received os.Signal) error {

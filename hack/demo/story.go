@@ -24,7 +24,7 @@ func (s *story) show(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for line := range strings.Lines(text) {
-		fmt.Printf("%9s%s\n", "", strings.TrimRight(line, "\n"))
+		fmt.Println(strings.TrimRight("         "+line, " \n"))
 	}
 }
 
@@ -33,13 +33,21 @@ func (d *demo) introduce() {
 the operator and the workload are real, AWS is an imitation, and no AWS account is used.
 Credentials live %s instead of 15 minutes, so 1 s here stands for %s.
 
-`, d.lifetime, seconds(awsLifetime/(d.lifetime/time.Second)))
+`, seconds(d.lifetime), seconds(d.real(time.Second)))
 }
-
-// seconds reads better than time.Duration's many digits.
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 // real is what a time of the demo stands for.
 func (d *demo) real(short time.Duration) time.Duration {
-	return (short * awsLifetime / time.Second / (d.lifetime / time.Second)).Round(time.Second)
+	return time.Duration(float64(short) * float64(awsLifetime) / float64(d.lifetime))
 }
+
+// seconds reads better in columns than what a time.Duration prints.
+func seconds(d time.Duration) string {
+	if d%time.Second == 0 {
+		return fmt.Sprintf("%d s", d/time.Second)
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// minutes likewise.
+func minutes(d time.Duration) string { return fmt.Sprintf("%.1f min", d.Minutes()) }
