@@ -1,4 +1,4 @@
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+FROM golang:1.26 AS build
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=unknown

@@ -5,6 +5,7 @@ SHELL := /bin/sh
 BIN   := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VARIANT ?= default
 IMAGE   ?= ghcr.io/awslogin-dev/aws-login-operator:$(VERSION)
 
 # Where the control plane for tests and the demo is; KUBEBUILDER_ASSETS of the
@@ -30,13 +31,13 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) go run ./hack/demo -operator bin/aws-login-operator $(if $(KEEP),-keep)
 
 .PHONY: test
-test: build controlplane sdks ## Run all tests.
+test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 
 .PHONY: install.yaml
-install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file.
+install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file (VARIANT=namespaced: without cluster-wide rights).
 	@mkdir -p dist
-	$(TOOLS)/kustomize build config/default | sed 's|image: controller:latest|image: $(IMAGE)|' > dist/install.yaml
+	$(TOOLS)/kustomize build config/$(VARIANT) | sed 's|image: controller:latest|image: $(IMAGE)|' > dist/install.yaml
 
 .PHONY: docker-build
 docker-build: ## Build the image.

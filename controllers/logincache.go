@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func (r *LoginSessionReconciler) load(ctx context.Context, a *attempt) (*trouble
 func cacheKey(secret *corev1.Secret, wanted string) (string, error) {
 	if wanted != "" {
 		if _, ok := secret.Data[wanted]; !ok {
-			return "", fmt.Errorf("has no key %q (spec.loginCacheSecretRef.key)", wanted)
+			return "", fmt.Errorf("it has no key %q (spec.loginCacheSecretRef.key)", wanted)
 		}
 		return wanted, nil
 	}
@@ -56,11 +57,11 @@ func cacheKey(secret *corev1.Secret, wanted string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("has no key that ends in .json: store the file that `aws login` wrote, or name its key in spec.loginCacheSecretRef.key")
+		return "", errors.New("it has no key that ends in .json: store the file that `aws login` wrote, or name its key in spec.loginCacheSecretRef.key")
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("has %d keys that end in .json: name the login cache in spec.loginCacheSecretRef.key", len(found))
+	return "", fmt.Errorf("it has %d keys that end in .json: name the login cache in spec.loginCacheSecretRef.key", len(found))
 }
 
 // applyPending reconciles a rotation in memory with what the Secret holds.
@@ -145,7 +146,7 @@ func (r *LoginSessionReconciler) confirm(ctx context.Context, a *attempt) {
 	if r.STS == nil || !a.now.Before(a.login.Credentials.ExpiresAt) {
 		return
 	}
-	identity, err := r.STS.Identity(ctx, a.login.Credentials, r.regionFor(a))
+	identity, err := r.STS.Identity(ctx, a.login.Credentials, a.region)
 	if err != nil {
 		log.FromContext(ctx).V(1).Info("identity not confirmed", "reason", err.Error())
 		return

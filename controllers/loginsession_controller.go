@@ -21,12 +21,13 @@ import (
 // rotation in flight is finished, see Reconcile.
 const finishWithin = 30 * time.Second
 
-// LoginSessionReconciler reconciles one LoginSession at a time.
-//
+// controller-gen sees these only apart from a declaration's own comment.
 // +kubebuilder:rbac:groups=awslogin.dev,resources=loginsessions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=awslogin.dev,resources=loginsessions/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// LoginSessionReconciler reconciles one LoginSession at a time.
 type LoginSessionReconciler struct {
 	// Client reads LoginSessions from the cache and Secrets from the API server.
 	Client client.Client
@@ -61,7 +62,9 @@ type attempt struct {
 	login    *loginrefresh.Login // the newest state: stored, or rotated and not yet written back
 	lifetime time.Duration       // of login's credentials
 	identity loginrefresh.Identity
-	region   string // where to refresh
+
+	region       string                 // where to refresh
+	regionLeader *v1alpha1.LoginSession // whose spec.signInRegion that is; nil where nobody names one
 
 	target    *corev1.Secret // nil where there is none
 	published *published     // what target holds; nil where nothing is known
@@ -124,6 +127,9 @@ func (r *LoginSessionReconciler) rotate(ctx, shutdown context.Context, a *attemp
 	}
 	if trouble := claim(a); trouble != nil {
 		return trouble, nil
+	}
+	if err := r.settleRegion(ctx, a); err != nil {
+		return nil, err
 	}
 	if trouble := r.identify(ctx, a); trouble != nil {
 		return trouble, nil

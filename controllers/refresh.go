@@ -70,38 +70,10 @@ func (r *LoginSessionReconciler) refuse(ctx context.Context, a *attempt) (*troub
 	if !allowed {
 		return writeBackForbidden(a), nil
 	}
-	return r.agreeOnRegion(ctx, a)
-}
-
-// agreeOnRegion settles where to refresh among all that share the login cache.
-func (r *LoginSessionReconciler) agreeOnRegion(ctx context.Context, a *attempt) (*trouble, error) {
-	leader, dissenter, err := r.regionLeader(ctx, a.session)
-	if err != nil {
-		return nil, fmt.Errorf("list the LoginSessions that share the login cache: %w", err)
-	}
-	a.region = r.regionFor(a)
-	if leader == nil {
-		return nil, nil
-	}
-	if own := a.session.Spec.SignInRegion; own != "" && own != leader.Spec.SignInRegion {
-		return regionConflict(a, leader), nil
-	}
-	a.region = leader.Spec.SignInRegion
-	if dissenter != nil {
-		a.note = fmt.Sprintf(" LoginSession %s shares the login cache and names another spec.signInRegion, %s, which is not used.",
-			dissenter.Name, dissenter.Spec.SignInRegion)
+	if own := a.session.Spec.SignInRegion; own != "" && own != a.region {
+		return regionConflict(a), nil
 	}
 	return nil, nil
-}
-
-// regionFor is where the session was started, as far as anybody says.
-func (r *LoginSessionReconciler) regionFor(a *attempt) string {
-	for _, region := range []string{a.session.Spec.SignInRegion, a.login.SignInRegion, a.session.Spec.Region} {
-		if region != "" {
-			return region
-		}
-	}
-	return r.SignInRegion
 }
 
 // refreshNow spends the refresh token. From here to the write-back the session

@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,31 +20,38 @@ func (r *LoginSessionReconciler) sharers(ctx context.Context, session *v1alpha1.
 	return list.Items, err
 }
 
-// regionLeader is the LoginSession whose spec.signInRegion holds for all that
-// share the login cache: the oldest that names one, so that a newcomer cannot
-// send an established session elsewhere. dissenter is one that names another.
-// Both are nil where nobody names a region.
-func (r *LoginSessionReconciler) regionLeader(ctx context.Context, session *v1alpha1.LoginSession) (leader, dissenter *v1alpha1.LoginSession, err error) {
-	sharers, err := r.sharers(ctx, session)
+// settleRegion decides where the session is refreshed, alike for all that share
+// its login cache: the oldest LoginSession that names a region decides, so that
+// a newcomer cannot send an established session elsewhere.
+func (r *LoginSessionReconciler) settleRegion(ctx context.Context, a *attempt) error {
+	sharers, err := r.sharers(ctx, a.session)
 	if err != nil {
-		return nil, nil, err
+		return fmt.Errorf("list the LoginSessions that share the login cache: %w", err)
 	}
-	sharers = slices.DeleteFunc(sharers, func(s v1alpha1.LoginSession) bool {
-		return s.Spec.SignInRegion == "" || !s.DeletionTimestamp.IsZero()
-	})
-	if len(sharers) == 0 {
-		return nil, nil, nil
-	}
+	sharers = slices.DeleteFunc(sharers, func(s v1alpha1.LoginSession) bool { return !s.DeletionTimestamp.IsZero() })
 	slices.SortFunc(sharers, func(a, b v1alpha1.LoginSession) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
-	leader = &sharers[0]
+	var workloadRegion string
 	for i := range sharers {
-		if sharers[i].Spec.SignInRegion != leader.Spec.SignInRegion {
-			return leader, &sharers[i], nil
-		}
+		a.followRegion(&sharers[i])
+		workloadRegion = cmp.Or(workloadRegion, sharers[i].Spec.Region)
 	}
-	return leader, nil, nil
+	a.region = cmp.Or(a.region, a.login.SignInRegion, workloadRegion, a.session.Spec.Region, r.SignInRegion)
+	return nil
+}
+
+// followRegion takes the sign-in region of the first LoginSession that names one,
+// and notes one that names another.
+func (a *attempt) followRegion(sharer *v1alpha1.LoginSession) {
+	switch region := sharer.Spec.SignInRegion; {
+	case region == "":
+	case a.regionLeader == nil:
+		a.regionLeader, a.region = sharer, region
+	case region != a.region:
+		a.note = fmt.Sprintf(" LoginSession %s shares the login cache and names another spec.signInRegion, %s, which is not used.",
+			sharer.Name, region)
+	}
 }
 
 // sharersOf wakes the LoginSessions that share a login cache with a changed one:

@@ -111,6 +111,21 @@ func TestSharersThatNameDifferentSignInRegions(t *testing.T) {
 	w.expect("b-younger", "Ready", "True Refreshed", "Stalled", "")
 }
 
+func TestSharersWithDifferentWorkloadRegionsRefreshInOne(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("login")
+	w.session("a", func(s *v1alpha1.LoginSession) { s.Spec.Region = "us-east-2" }) // the older one decides
+	w.session("b", func(s *v1alpha1.LoginSession) { s.Spec.Region = "eu-west-1" })
+	for _, name := range []string{"b", "a"} {
+		w.pass(6 * time.Minute)
+		w.aws.Inject(rejected())
+		w.reconcile(name)
+		if message := w.message(name, "SessionActive"); !strings.Contains(message, "us-east-2") {
+			t.Errorf("%s: message is %q", name, message)
+		}
+	}
+}
+
 func TestSignInRegion(t *testing.T) {
 	for name, row := range map[string]struct {
 		inCache, inSpec, workload, want string

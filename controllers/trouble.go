@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -8,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"awslogin.dev/operator/api/v1alpha1"
-	"awslogin.dev/operator/internal/awsfiles"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
@@ -101,26 +101,26 @@ func outcomeOf(conditions []metav1.Condition) loginrefresh.Outcome {
 	return loginrefresh.Retryable
 }
 
-// loginAgain is the next step that ends every dead session: a command to paste.
-// Server-side apply keeps no copy of the Secret in an annotation.
+// loginAgain is the next step that ends every dead session: commands to paste.
+// The cluster's login has a folder of its own, so that the laptop does not
+// refresh the same session; server-side apply keeps no copy of the Secret in an
+// annotation.
 func loginAgain(a *attempt) string {
-	cache, file := cacheOf(a.session), "FILE"
-	if a.identity.ARN != "" {
-		file = awsfiles.LoginCacheFile(a.identity.ARN)
-	}
-	return fmt.Sprintf("Sign in again and store the new login cache: aws login && kubectl create secret generic %s --namespace %s "+
-		`--from-file=%s="$HOME/.aws/login/cache/%s" --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f -`,
-		cache.Name, cache.Namespace, a.key, file)
+	cache := cacheOf(a.session)
+	key := cmp.Or(a.key, a.session.Spec.LoginCacheSecretRef.Key, "login.json")
+	return fmt.Sprintf(`Sign in again: login=$(mktemp -d); AWS_LOGIN_CACHE_DIRECTORY="$login/" aws login && `+
+		`kubectl create secret generic %s --namespace %s --from-file=%s="$(ls "$login"/*.json)" --dry-run=client -o yaml | `+
+		`kubectl apply --server-side --force-conflicts -f -`, cache.Name, cache.Namespace, key)
 }
 
 func cacheMissing(a *attempt) *trouble {
 	return &trouble{reason: v1alpha1.ReasonLoginCacheNotFound, message: fmt.Sprintf(
-		"Secret %s does not exist (spec.loginCacheSecretRef.name): run `aws login` and store the file that it wrote in ~/.aws/login/cache there.", cacheOf(a.session))}
+		"Secret %s does not exist (spec.loginCacheSecretRef.name). %s", cacheOf(a.session), loginAgain(a))}
 }
 
 func cacheInvalid(a *attempt, err error) *trouble {
 	return &trouble{reason: v1alpha1.ReasonLoginCacheInvalid, message: fmt.Sprintf(
-		"In Secret %s: %v. Store the file that `aws login` wrote in ~/.aws/login/cache unchanged.", cacheOf(a.session), err)}
+		"Secret %s cannot be used: %v. It must hold, unchanged, the file that `aws login` wrote.", cacheOf(a.session), err)}
 }
 
 func cacheImmutable(a *attempt) *trouble {
@@ -144,10 +144,10 @@ func rootRefused(a *attempt) *trouble {
 		"The login session is of the root user of account %s: run `aws login` as an IAM or federated user, or start the operator with --allow-root.", a.identity.AccountID)}
 }
 
-func regionConflict(a *attempt, leader *v1alpha1.LoginSession) *trouble {
+func regionConflict(a *attempt) *trouble {
 	return &trouble{reason: v1alpha1.ReasonSignInRegionConflict, message: fmt.Sprintf(
 		"LoginSession %s, which shares the login cache and is older, has spec.signInRegion %s, this one %s: a session has one sign-in region. Make them equal.",
-		leader.Name, leader.Spec.SignInRegion, a.session.Spec.SignInRegion)}
+		a.regionLeader.Name, a.region, a.session.Spec.SignInRegion)}
 }
 
 func targetForeign(a *attempt) *trouble {

@@ -49,8 +49,8 @@ type demo struct {
 // run plays the demo, and stops and removes everything however it ends.
 func run(parent context.Context, s settings) (err error) {
 	ctx, fail := context.WithCancelCause(parent)
-	d := &demo{settings: s, story: story{begun: time.Now()}, fail: fail}
-	hush := context.AfterFunc(parent, func() { d.say("stopping and removing everything (about 2 s) ...") })
+	d := &demo{settings: s, story: story{begun: time.Now()}, fail: fail, workload: newWorkload()}
+	hush := context.AfterFunc(parent, func() { d.say("interrupted; ending what is under way ...") })
 	defer hush()
 	defer func() {
 		if err != nil && parent.Err() == nil {
@@ -88,6 +88,7 @@ func (d *demo) play(ctx context.Context) error {
 // close cleans up in the reverse order. What ends because of it is no failure.
 func (d *demo) close() {
 	d.fail(nil)
+	d.say("stopping and removing everything (about 2 s) ...")
 	for _, undo := range slices.Backward(d.undo) {
 		undo()
 	}

@@ -56,7 +56,8 @@ func (d *demo) mount(ctx context.Context) error {
 	if err := d.kubelet.begin(ctx, secret); err != nil {
 		return err
 	}
-	d.say("mounted Secret %s, which has %s", secret.Name, strings.Join(slices.Sorted(maps.Keys(secret.Data)), ", "))
+	d.say("mounted Secret %s as a kubelet does; it has", secret.Name)
+	d.show(strings.Join(slices.Sorted(maps.Keys(secret.Data)), ", "))
 	go d.watch(ctx, &corev1.SecretList{}, sessionName, func(object client.Object) {
 		if err := d.kubelet.update(ctx, object.(*corev1.Secret)); err != nil {
 			d.fail(err)

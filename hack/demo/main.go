@@ -41,7 +41,6 @@ func main() {
 	defer release()
 	err = run(ctx, settings)
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		fmt.Println("interrupted; everything is stopped and removed")
 		os.Exit(130) // what shells report of a program that Ctrl-C ended
 	}
 	exitOn(err)
@@ -57,7 +56,7 @@ func exitOn(err error) {
 func parseSettings(args []string) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.StringVar(&s.operator, "operator", "bin/aws-login-operator", "the operator's binary (`make build` provides it)")
+	flags.StringVar(&s.operator, "operator", "bin/aws-login-operator", "the operator's binary, which make build provides")
 	flags.DurationVar(&s.duration, "duration", 45*time.Second, "how long to watch rotations")
 	flags.DurationVar(&s.lifetime, "lifetime", 18*time.Second, "how long credentials live; AWS says 15m")
 	flags.BoolVar(&s.keep, "keep", false, "stay up after the summary, until Ctrl-C")

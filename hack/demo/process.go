@@ -40,8 +40,8 @@ func (d *demo) start(name, logName string, command *exec.Cmd) (*process, error) 
 	go func() {
 		defer close(p.ended)
 		defer file.Close()
-		err := command.Wait()
-		d.fail(fmt.Errorf("the %s ended by itself: %v", name, err))
+		command.Wait() // its error says less than the state
+		d.fail(fmt.Errorf("the %s ended by itself: %s", name, command.ProcessState))
 	}()
 	return p, nil
 }

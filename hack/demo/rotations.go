@@ -18,20 +18,20 @@ type rotation struct {
 
 const columns = "%8s  %-20s  %13s  %11s  %-20s  %s"
 
-// tell prints the rotation's line.
+// tell prints the rotation's line, below the head of the table if it is the first.
 func (d *demo) tell(r rotation) {
-	calls, failed := 0, 0
-	if d.workload != nil {
-		calls, failed, _, _ = d.workload.result()
+	if r.number == 1 {
+		d.show("\n" + fmt.Sprintf(columns, "rotation", "new access key", "old one had", "mounted", "refresh token", "workload"))
+		d.show(fmt.Sprintf(columns, "", "", "still to live", "after", "(fingerprints)", "so far"))
 	}
+	calls, failed, _, _ := d.workload.result()
 	d.say(columns, fmt.Sprint(r.number), r.next.AccessKeyID, seconds(r.left), seconds(r.delay),
 		r.spent+" > "+r.fresh, fmt.Sprintf("%d calls, %d failed", calls, failed))
 }
 
-// watchRotations lets the rotations tell of themselves. func (d *demo) watchRotations(ctx context.Context) error {
+// watchRotations lets the rotations tell of themselves.
+func (d *demo) watchRotations(ctx context.Context) error {
 	d.say("watching for %s; each line is a rotation that has reached the workload's files", seconds(d.duration))
-	d.show("\n" + fmt.Sprintf(columns, "rotation", "new access key", "old one had", "mounted", "refresh token", "workload"))
-	d.show(fmt.Sprintf(columns, "", "", "still to live", "after", "(fingerprints)", "so far"))
 	return sleep(ctx, d.duration)
 }
 

@@ -33,11 +33,11 @@ const (
 	owner = client.FieldOwner("demo")
 )
 
-// signIn is `aws login`, and `kubectl create secret` of the file that it wrote.
+// signIn is `aws login`, and the Secret that people make of the file it wrote.
 func (d *demo) signIn(ctx context.Context) error {
 	login := d.aws.Login(person)
 	secret := applycorev1.Secret(loginCacheSecret, namespace).
-		WithData(map[string][]byte{login.FileName(): login.Cache()})
+		WithData(map[string][]byte{"login.json": login.Cache()})
 	if err := d.client.Apply(ctx, secret, owner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("store the login cache: %w", err)
 	}
@@ -56,7 +56,7 @@ func (d *demo) applySession(ctx context.Context) error {
 	if err := unstructured.SetNestedField(object.Object, mountPath, "spec", "target", "mountPath"); err != nil {
 		return err
 	}
-	d.session = &session{ready: make(chan struct{}), say: d.say}
+	d.session = &session{ready: make(chan struct{}), story: &d.story}
 	go d.watch(ctx, &v1alpha1.LoginSessionList{}, sessionName, d.session.observe)
 	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), owner); err != nil {
 		return fmt.Errorf("apply %s: %w", sample, err)
@@ -119,7 +119,7 @@ func (d *demo) watch(ctx context.Context, kind client.ObjectList, name string, o
 
 // session tells what the LoginSession's status says.
 type session struct {
-	say func(string, ...any)
+	story *story
 
 	mu    sync.Mutex
 	known metav1.Condition
@@ -138,7 +138,8 @@ func (s *session) observe(object client.Object) {
 	changed := s.known.Status != ready.Status || s.known.Reason != ready.Reason
 	s.known = *ready
 	if changed {
-		s.say("LoginSession %s: Ready=%s, %s: %s", object.GetName(), ready.Status, ready.Reason, ready.Message)
+		s.story.say("LoginSession %s: Ready=%s, %s", object.GetName(), ready.Status, ready.Reason)
+		s.story.show(ready.Message)
 	}
 	if ready.Status == metav1.ConditionTrue {
 		s.once.Do(func() { close(s.ready) })

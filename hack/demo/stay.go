@@ -35,8 +35,8 @@ Everything keeps running until Ctrl-C. In another terminal:
   kubectl get loginsession %[3]s -w
   kubectl describe loginsession %[3]s
   kubectl annotate loginsession %[3]s --overwrite awslogin.dev/refresh-requested-at="$(date)"  # refresh now
-  kill -USR1 %[4]d  # the login session ends at AWS: see ReloginRequired, and calls fail %[5]s later at most
-  kill -USR2 %[4]d  # `+"`aws login`"+` again: all is well within seconds
+  kill -USR1 %[4]d  # end the login session at AWS: ReloginRequired, and failing calls within %[5]s
+  kill -USR2 %[4]d  # `+"`aws login`"+` again: all is well a second later
 
 `, d.kubeconfig, filepath.Dir(d.kubectlBin), sessionName, os.Getpid(), seconds(d.lifetime))
 }

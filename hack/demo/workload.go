@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"awslogin.dev/operator/internal/controlplane"
 )
@@ -21,15 +22,13 @@ const (
 
 // workload counts the calls of the program that uses the mounted credentials.
 type workload struct {
-	say func(string, ...any)
-
 	mu     sync.Mutex
 	who    string // of the last call that was answered
 	calls  int
 	failed int
 	broken bool            // whether the last call failed
 	first  string          // why the first failed call did
-	keys   map[string]bool // the access keys that calls were signed with
+	keys   map[string]bool // the access keys that calls succeeded with
 	called chan struct{}   // closed after the first call
 }
 
@@ -40,36 +39,48 @@ type call struct {
 	Error       string `json:"error"`
 }
 
+func newWorkload() *workload {
+	return &workload{keys: map[string]bool{}, called: make(chan struct{})}
+}
+
 // startWorkload runs the workload with nothing but the mounted files: no
 // environment of the person's, no home directory, no other source of credentials.
 func (d *demo) startWorkload(ctx context.Context) error {
+	files := filepath.Join(d.kubelet.dir, "config")
+	d.say("starting the workload (about 1 s) with AWS_CONFIG_FILE=%s ...", files)
 	command, sdk, err := d.workloadCommand(ctx)
 	if err != nil {
 		return err
 	}
+	d.say("workload: asks AWS STS who it is, several times a second, with %s", sdk)
 	reader, writer := io.Pipe()
 	command.Stdout = writer
 	command.Env = []string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + filepath.Join(d.dir, "home"),
-		"AWS_CONFIG_FILE=" + filepath.Join(d.kubelet.dir, "config"),
+		"AWS_CONFIG_FILE=" + files,
 		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", // boto3 reads the second only
 		"AWS_ENDPOINT_URL_STS=" + d.awsURL,
 	}
-	d.workload = &workload{say: d.say, keys: map[string]bool{}, called: make(chan struct{})}
-	go d.workload.follow(reader)
-	d.say("starting the workload: it asks AWS STS who it is, several times a second, with %s", sdk)
-	d.show("and AWS_CONFIG_FILE=" + filepath.Join(d.kubelet.dir, "config"))
+	go d.workload.follow(reader, d.say)
 	if _, err = d.start("workload", workloadLog, command); err != nil {
 		return err
 	}
+	return d.workload.waitCalled(ctx)
+}
+
+func (w *workload) waitCalled(ctx context.Context) error {
+	const patience = 20 * time.Second
 	select {
-	case <-d.workload.called:
+	case <-w.called:
+		return nil
 	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(patience):
+		return fmt.Errorf("the workload has not called AWS STS within %s", seconds(patience))
 	}
-	return nil
 }
 
 // workloadCommand chooses boto3 where it is installed, else the SDK that is part
@@ -86,51 +97,57 @@ func (d *demo) workloadCommand(ctx context.Context) (command *exec.Cmd, sdk stri
 		}
 	}
 	self, err := os.Executable()
-	return exec.Command(self, goWorkloadArgument), "the AWS SDK for Go", err
+	return exec.Command(self, goWorkloadArgument), "the AWS SDK for Go,\n         which reads the files again when its credentials have expired", err
 }
 
-func (w *workload) follow(output io.Reader) {
+// follow counts the calls, and says so when one is different from those before.
+func (w *workload) follow(output io.Reader, say func(string, ...any)) {
 	for lines := json.NewDecoder(output); ; {
 		var c call
 		if lines.Decode(&c) != nil {
 			return
 		}
-		w.count(c)
+		if news := w.count(c); news != "" {
+			say("workload: %s", news)
+		}
 	}
 }
 
-// count takes note of a call, and says so when something is different from before.
-func (w *workload) count(c call) {
+// count takes note of a call, and returns what is new about it.
+func (w *workload) count(c call) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls++
 	if w.calls == 1 {
-		defer close(w.called)
+		close(w.called)
 	}
-	w.keys[c.AccessKeyID] = true
 	if c.Error != "" {
-		w.countFailure(c)
-		return
+		return w.countFailure(c)
 	}
-	if w.broken || c.ARN != w.who {
-		w.say("workload: AWS STS says that it is %s", c.ARN)
-	}
+	changed := w.broken || c.ARN != w.who
 	w.broken, w.who = false, c.ARN
+	w.keys[c.AccessKeyID] = true
+	if changed {
+		return "AWS STS says that it is " + c.ARN
+	}
+	return ""
 }
 
-func (w *workload) countFailure(c call) {
+func (w *workload) countFailure(c call) string {
 	w.failed++
 	if w.first == "" {
 		w.first = c.Error
 	}
-	if !w.broken {
-		w.say("workload: a call failed: %s", c.Error)
-	}
+	changed := !w.broken
 	w.broken = true
+	if changed {
+		return "a call failed: " + c.Error
+	}
+	return ""
 }
 
 // result is the number of calls and of failed ones so far, how many access keys
-// they were signed with, and why the first one failed.
+// calls succeeded with, and why the first one failed.
 func (w *workload) result() (calls, failed, keys int, first string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -2,6 +2,7 @@ package loginrefresh
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -99,7 +100,10 @@ func TestAnAnswerThatIsNoIdentityIsRefused(t *testing.T) {
 }
 
 func TestIdentityIsNotWaitedForLongerThanTheCaller(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client went away
+		<-r.Context().Done()
+	}))
 	defer server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()

@@ -74,7 +74,9 @@ func quiet(server *httptest.Server) *httptest.Server {
 // and resets the connection where there is none.
 func speaking(t *testing.T, reply string) string {
 	return listening(t, func(connection *net.TCPConn) {
-		_, _ = connection.Read(make([]byte, 4096))
+		if request, err := http.ReadRequest(bufio.NewReader(connection)); err == nil {
+			_, _ = io.Copy(io.Discard, request.Body)
+		}
 		if reply == "" {
 			_ = connection.SetLinger(0)
 		}
@@ -143,6 +145,7 @@ func TestARefreshThatTakesTooLongIsGivenUp(t *testing.T) {
 
 func TestABodyThatDripsIsGivenUp(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client went away
 		for r.Context().Err() == nil {
 			_, _ = io.WriteString(w, " ")
 			w.(http.Flusher).Flush()
@@ -234,7 +237,7 @@ func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
 			}
 			asked <- request.Method + " " + request.Host
 			fmt.Fprintf(connection, "HTTP/1.1 %s\r\n\r\n", reply)
-			_, _ = connection.Read(make([]byte, 1)) // the beginning of TLS inside the tunnel
+			_, _ = connection.Read(make([]byte, 16<<10)) // the beginning of TLS inside the tunnel
 		})
 		command := exec.Command(os.Args[0], "-test.run=^TestTheProxyOfTheEnvironmentIsUsed$")
 		command.Env = append(os.Environ(), "BEHIND_A_PROXY=yes", "NO_PROXY=", "no_proxy=",
