@@ -3,6 +3,7 @@ package controllers
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,7 +39,7 @@ func TestTargetThatIsNotOursIsNeverTouched(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.signIn("login")
-			w.pass(10 * 60e9) // due
+			w.pass(10 * time.Minute) // due
 			row.target.Namespace, row.target.Name = w.namespace, "dev"
 			row.target.StringData = map[string]string{"mine": "yes"}
 			w.must(api.Create(w.ctx, &row.target))
