@@ -104,8 +104,9 @@ func TestSharersThatNameDifferentSignInRegions(t *testing.T) {
 	if message := w.message("c-neutral", "Reconciling"); !strings.Contains(message, "us-east-2") {
 		t.Errorf("the neutral one refreshes in another region: %q", message)
 	}
+	w.change("a-older", func(s *v1alpha1.LoginSession) { s.Finalizers = []string{"example.com/wait"} })
 	w.must(api.Delete(w.ctx, w.get("a-older")))
-	w.awaitGone("a-older")
+	w.awaitCache(w.get("a-older")) // it is being deleted, and decides no longer
 	w.pass(time.Minute)
 	w.reconcile("b-younger")
 	w.expect("b-younger", "Ready", "True Refreshed", "Stalled", "")

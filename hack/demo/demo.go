@@ -30,8 +30,8 @@ type demo struct {
 	settings
 	story
 
-	fail func(error) // ends the demo; the first reason counts
-	undo []func()    // what to clean up, last things first
+	fail func(error)    // ends the demo; the first reason counts
+	undo []func() error // what to clean up, last things first
 
 	dir        string // temporary, for everything
 	kubeconfig string
@@ -50,11 +50,13 @@ type demo struct {
 func run(parent context.Context, s settings) (err error) {
 	ctx, fail := context.WithCancelCause(parent)
 	d := &demo{settings: s, story: story{begun: time.Now()}, fail: fail, workload: newWorkload()}
-	hush := context.AfterFunc(parent, func() { d.say("interrupted; ending what is under way ...") })
-	defer hush()
+	hush := context.AfterFunc(parent, func() { d.say("interrupted: stopping and removing everything (a few seconds) ...") })
 	defer func() {
 		if err != nil && parent.Err() == nil {
 			d.showLogs()
+		}
+		if hush() {
+			d.say("stopping and removing everything (about 2 s) ...")
 		}
 		d.close()
 	}()
@@ -88,20 +90,21 @@ func (d *demo) play(ctx context.Context) error {
 // close cleans up in the reverse order. What ends because of it is no failure.
 func (d *demo) close() {
 	d.fail(nil)
-	d.say("stopping and removing everything (about 2 s) ...")
 	for _, undo := range slices.Backward(d.undo) {
-		undo()
+		if err := undo(); err != nil {
+			d.say("something may be left behind: %v", err)
+		}
 	}
 }
 
-func (d *demo) cleanUp(undo func()) { d.undo = append(d.undo, undo) }
+func (d *demo) cleanUp(undo func() error) { d.undo = append(d.undo, undo) }
 
 func (d *demo) prepare(context.Context) error {
 	dir, err := os.MkdirTemp("", "awslogin-demo-")
 	if err != nil {
 		return err
 	}
-	d.cleanUp(func() { os.RemoveAll(dir) })
+	d.cleanUp(func() error { return os.RemoveAll(dir) })
 	d.dir, err = filepath.EvalSymlinks(dir)
 	return err
 }
@@ -112,7 +115,7 @@ func (d *demo) startControlPlane(context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.cleanUp(func() { environment.Stop() }) // nothing is left to do if it fails
+	d.cleanUp(environment.Stop)
 	d.kubeconfig = filepath.Join(d.dir, "kubeconfig")
 	if err := os.WriteFile(d.kubeconfig, environment.KubeConfig, 0o600); err != nil {
 		return err
@@ -155,8 +158,8 @@ func (d *demo) startAWS(context.Context) error {
 	}
 	d.aws = fakeaws.New(fakeaws.Options{CredentialLifetime: d.lifetime})
 	server := &http.Server{Handler: d.aws, ReadHeaderTimeout: time.Minute}
-	go server.Serve(listener)
-	d.cleanUp(func() { server.Close() })
+	d.cleanUp(server.Close)
+	go func() { d.fail(fmt.Errorf("serve the fake AWS: %w", server.Serve(listener))) }()
 	d.awsURL = "http://" + listener.Addr().String()
 	d.say("fake AWS Sign-In and AWS STS are up; they verify every proof, signature and expiry")
 	return nil

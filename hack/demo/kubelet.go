@@ -46,7 +46,7 @@ func (c credentials) left() time.Duration { return time.Until(c.Expiration) }
 // mount makes the volume as it is made before a pod starts, and keeps it up to date.
 func (d *demo) mount(ctx context.Context) error {
 	d.kubelet = &kubelet{demo: d, dir: filepath.Join(d.dir, "mount"), shortest: d.lifetime}
-	if err := os.Mkdir(d.kubelet.dir, 0o755); err != nil {
+	if err := os.Mkdir(d.kubelet.dir, 0o700); err != nil {
 		return err
 	}
 	secret := &corev1.Secret{}
@@ -141,5 +141,5 @@ func (d *demo) fingerprint(ctx context.Context) (string, error) {
 		}
 		return login.Fingerprint()[:8], nil
 	}
-	return "", fmt.Errorf("Secret %s is empty", loginCacheSecret)
+	return "", fmt.Errorf("read the login cache: Secret %s is empty", loginCacheSecret)
 }

@@ -27,30 +27,35 @@ type settings struct {
 }
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == goWorkloadArgument {
-		exitOn(callSTS(context.Background(), os.Stdout))
-		return
-	}
-	settings, err := parseSettings(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	exitOn(err)
-
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer release()
-	err = run(ctx, settings)
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+	err := choose(os.Args[1:])
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errInterrupted):
 		os.Exit(130) // what shells report of a program that Ctrl-C ended
-	}
-	exitOn(err)
-}
-
-func exitOn(err error) {
-	if err != nil {
+	default:
 		fmt.Fprintln(os.Stderr, "demo failed:", err)
 		os.Exit(1)
 	}
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// choose runs the demo, or the part of it that is a program of its own.
+func choose(args []string) error {
+	if len(args) == 1 && args[0] == goWorkloadArgument {
+		return callSTS(context.Background(), os.Stdout)
+	}
+	settings, err := parseSettings(args)
+	if err != nil {
+		return err
+	}
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer release()
+	err = run(ctx, settings)
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
 }
 
 func parseSettings(args []string) (settings, error) {

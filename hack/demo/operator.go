@@ -29,7 +29,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 		"AWS_ENDPOINT_URL_STS=" + d.awsURL,
 	}
 	d.say("starting the operator (about 1 s), its log is %s ...", filepath.Join(d.dir, operatorLog))
-	if _, err := d.start("operator", operatorLog, command); err != nil {
+	if err := d.start("operator", operatorLog, command); err != nil {
 		return err
 	}
 	if err := waitUntilOK(ctx, "http://"+probes+"/readyz"); err != nil {
@@ -45,25 +45,30 @@ func freeAddress() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
+	return listener.Addr().String(), listener.Close()
 }
 
 func waitUntilOK(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, fmt.Errorf("%s did not answer OK within 30 s", url))
 	defer cancel()
-	for {
-		response, err := http.Get(url)
-		if err == nil {
-			response.Body.Close()
-		}
-		if err == nil && response.StatusCode == http.StatusOK {
-			return nil
-		}
+	for !answersOK(ctx, url) {
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func answersOK(ctx context.Context, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	return response.Body.Close() == nil && response.StatusCode == http.StatusOK
 }
 
 // sleep waits, or says why not.

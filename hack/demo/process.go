@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 
 // process is a program that runs beside the demo.
 type process struct {
+	name    string
 	command *exec.Cmd
 	ended   chan struct{}
 }
@@ -18,10 +20,10 @@ type process struct {
 // start runs a command until the demo ends; that it ends earlier is a failure.
 // What it writes to standard error, and to standard output where the command
 // does not say otherwise, goes to a file of the temporary directory.
-func (d *demo) start(name, logName string, command *exec.Cmd) (*process, error) {
+func (d *demo) start(name, logName string, command *exec.Cmd) error {
 	file, err := os.Create(filepath.Join(d.dir, logName))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	command.Stderr = file
 	if command.Stdout == nil {
@@ -31,29 +33,28 @@ func (d *demo) start(name, logName string, command *exec.Cmd) (*process, error) 
 	// Ctrl-C reaches all of the terminal's foreground group; the demo alone is to
 	// act on it, and to stop the others in order.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := command.Start(); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("start the %s: %w", name, err)
+	if err := errors.Join(command.Start(), file.Close()); err != nil {
+		return fmt.Errorf("start the %s: %w", name, err)
 	}
-	p := &process{command: command, ended: make(chan struct{})}
+	p := &process{name: name, command: command, ended: make(chan struct{})}
 	d.cleanUp(p.stop)
 	go func() {
 		defer close(p.ended)
-		defer file.Close()
-		command.Wait() // its error says less than the state
+		_ = command.Wait() // the state says more
 		d.fail(fmt.Errorf("the %s ended by itself: %s", name, command.ProcessState))
 	}()
-	return p, nil
+	return nil
 }
 
 // stop ends the process and those that it started.
-func (p *process) stop() {
+func (p *process) stop() error {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		syscall.Kill(-p.command.Process.Pid, signal) // fails where nothing is left to stop
+		_ = syscall.Kill(-p.command.Process.Pid, signal) // fails where nothing is left to stop
 		select {
 		case <-p.ended:
-			return
+			return nil
 		case <-time.After(10 * time.Second):
 		}
 	}
+	return fmt.Errorf("the %s, process %d, does not end", p.name, p.command.Process.Pid)
 }

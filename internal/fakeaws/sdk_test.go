@@ -1,7 +1,6 @@
 package fakeaws_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -10,48 +9,21 @@ import (
 	"testing"
 
 	"awslogin.dev/operator/internal/fakeaws"
+	"awslogin.dev/operator/internal/sdktest"
 )
-
-const (
-	jsFolder = "../../hack/sdks/js"
-	python   = "/usr/bin/python3" // Debian's, for which apt installs boto3
-)
-
-// sdkMissing skips a test of an SDK that is not installed. In continuous integration it must be.
-func sdkMissing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
 
 // identity runs a program that prints the answer of GetCallerIdentity as JSON.
 func identity(t *testing.T, cmd *exec.Cmd, s *fakeaws.Server) (arn string) {
 	t.Helper()
-	out, err := cmd.Output()
+	reply, err := sdktest.Run(cmd)
 	if err != nil {
-		var stderr []byte
-		if exit, ok := err.(*exec.ExitError); ok {
-			stderr = exit.Stderr
-		}
-		t.Fatalf("%s: %v\n%s\nrefused because: %s; by AWS STS: %v", cmd, err, stderr, s.Stats().LastRefusal, s.Stats().STSRefused)
-	}
-	var reply struct{ Arn string }
-	if err := json.Unmarshal(out, &reply); err != nil {
-		t.Fatalf("%s printed %q: %v", cmd, out, err)
+		t.Fatalf("%v\nrefused because: %s; by AWS STS: %v", err, s.Stats().LastRefusal, s.Stats().STSRefused)
 	}
 	return reply.Arn
 }
 
 func TestJavaScriptSDKRefreshesAndIsWhoItSays(t *testing.T) {
-	if _, err := os.Stat(filepath.Join(jsFolder, "node_modules")); err != nil {
-		sdkMissing(t, "the AWS SDK for JavaScript is not installed: run make sdks (%v)", err)
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		sdkMissing(t, "make sdks needs Node.js: %v", err)
-	}
+	program := sdktest.JavaScript(t)
 	for name, leadingZero := range map[string]bool{
 		"with a key of full coordinates":             false,
 		"with a key whose x begins with a zero byte": true,
@@ -65,7 +37,7 @@ func TestJavaScriptSDKRefreshesAndIsWhoItSays(t *testing.T) {
 			if err := os.WriteFile(config, []byte(profile), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(node, filepath.Join(jsFolder, "caller-identity.mjs"))
+			cmd := exec.Command(program[0], program[1:]...)
 			cmd.Env = []string{
 				"AWS_CONFIG_FILE=" + config,
 				"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
@@ -84,10 +56,7 @@ func TestJavaScriptSDKRefreshesAndIsWhoItSays(t *testing.T) {
 }
 
 func TestPythonSDKIsWhoItSays(t *testing.T) {
-	const hasBoto3 = "import importlib.util, sys; sys.exit(importlib.util.find_spec('boto3') is None)"
-	if err := exec.Command(python, "-c", hasBoto3).Run(); err != nil {
-		sdkMissing(t, "boto3 is not installed for %s: run make sdks or apt-get install python3-boto3 (%v)", python, err)
-	}
+	python := sdktest.Python(t)
 	s := fakeaws.New(fakeaws.Options{})
 	server := httptest.NewServer(s)
 	defer server.Close()

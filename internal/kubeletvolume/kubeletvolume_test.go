@@ -105,7 +105,7 @@ func checkComplete(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer version.Close()
+	defer func() { _ = version.Close() }()
 	first, err1 := version.ReadFile("first")
 	second, err2 := version.ReadFile("second")
 	if errors.Is(errors.Join(err1, err2), fs.ErrNotExist) {

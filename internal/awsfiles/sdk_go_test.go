@@ -1,0 +1,99 @@
+package awsfiles
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"awslogin.dev/operator/internal/kubeletvolume"
+)
+
+// goClient is a client of AWS STS with the Go SDK's default credential chain.
+func goClient(t *testing.T, variables map[string]string) *sts.Client {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "") // means "not set" to the Go SDK
+		}
+	}
+	for name, value := range variables {
+		t.Setenv(name, value)
+	}
+	loaded, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loaded.Region != workload {
+		t.Errorf("the region is %q, want %q", loaded.Region, workload)
+	}
+	return sts.NewFromConfig(loaded)
+}
+
+func goIdentity(t *testing.T, client *sts.Client) string {
+	t.Helper()
+	reply, err := client.GetCallerIdentity(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(reply.Arn)
+}
+
+func TestGoSDKReads(t *testing.T) {
+	for _, format := range everyFormat() {
+		t.Run(format, func(t *testing.T) {
+			p := newPod(t)
+			if arn := goIdentity(t, goClient(t, p.environment(t, format))); arn != admin {
+				t.Errorf("is %s, want %s", arn, admin)
+			}
+			p.untouched(t)
+		})
+	}
+}
+
+// The Go SDK reads the files again when the credentials that it has expire. Those
+// that AWS still takes are published as if they expired in a moment.
+func TestGoSDKPicksUpNewCredentials(t *testing.T) {
+	p := newPod(t)
+	in := inputOf(t, p.aws.Login(admin).Cache(), p.mount)
+	in.ExpiresAt = time.Now().Add(2 * time.Second)
+	p.publish(t, in)
+	clients := map[string]*sts.Client{}
+	for _, format := range []string{"CredentialProcess", "LoginCache"} {
+		clients[format] = goClient(t, p.environment(t, format))
+		if arn := goIdentity(t, clients[format]); arn != admin {
+			t.Errorf("%s: is %s at first, want %s", format, arn, admin)
+		}
+	}
+	p.publishDeveloper(t)
+	time.Sleep(time.Until(in.ExpiresAt.Truncate(time.Second)))
+	for format, client := range clients {
+		if arn := goIdentity(t, client); arn != developer {
+			t.Errorf("%s: is still %s, want %s", format, arn, developer)
+		}
+	}
+	p.untouched(t)
+}
+
+// IAM lets paths have every visible character (IAM API, pathType), some of which
+// begin a comment or a quotation elsewhere in such a file.
+func TestGoSDKReadsEveryARNThatIAMAllows(t *testing.T) {
+	for c := byte('!'); c <= '~'; c++ {
+		in := example()
+		in.LoginSession = "arn:aws:iam::012345678910:user/" + string(c) + "a" + string(c) + "/" + string(c) + "/me"
+		folder := t.TempDir()
+		if err := kubeletvolume.Write(folder, render(t, in, "LoginCache")); err != nil {
+			t.Fatal(err)
+		}
+		read, err := config.LoadSharedConfigProfile(t.Context(), "default", func(o *config.LoadSharedConfigOptions) {
+			o.ConfigFiles, o.CredentialsFiles = []string{folder + "/login-config"}, []string{folder + "/none"}
+		})
+		if err != nil || read.LoginSession != in.LoginSession {
+			t.Errorf("%s was read as %s: %v", in.LoginSession, read.LoginSession, err)
+		}
+	}
+}
