@@ -28,7 +28,8 @@ run: ## Run the operator against the current kubeconfig.
 
 .PHONY: demo
 demo: build controlplane ## Show the whole thing without AWS and without a cluster (KEEP=1 stays up).
-	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) go run ./hack/demo -operator bin/aws-login-operator $(if $(KEEP),-keep)
+	@go build -o bin/demo ./hack/demo
+	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep)
 
 .PHONY: test
 test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.

@@ -23,43 +23,43 @@ const maxNote = 1024
 // finish is the one exit: status, events and the next wake-up.
 func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trouble) (ctrl.Result, error) {
 	status := summarize(a, t)
-	if err := r.patchStatus(ctx, a, status); err != nil {
+	before, err := r.patchStatus(ctx, a, status)
+	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	r.report(ctx, a, status.Conditions)
+	r.report(ctx, a.session, before.Conditions, status.Conditions)
 	return ctrl.Result{RequeueAfter: wakeAfter(a, t)}, nil
 }
 
-// patchStatus writes the status if it changed. The operator alone writes it, so
-// what it computed last is the truth, and the cache may lag behind: then the
-// live object is what the difference is made against.
-func (r *LoginSessionReconciler) patchStatus(ctx context.Context, a *attempt, status v1alpha1.LoginSessionStatus) error {
-	hash := hashOf(status)
+// patchStatus writes the status if it changed, and returns the one before. The
+// operator alone writes it, so what it computed last is the truth, and the cache
+// may lag behind: then the live object is what the difference is made against.
+func (r *LoginSessionReconciler) patchStatus(ctx context.Context, a *attempt, status v1alpha1.LoginSessionStatus) (v1alpha1.LoginSessionStatus, error) {
 	base := a.session
 	stale := a.memory.statusHash != 0 && a.memory.statusHash != hashOf(base.Status)
-	if stale {
-		base = &v1alpha1.LoginSession{}
-		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), base); err != nil {
-			return err
-		}
-	}
-	if !equality.Semantic.DeepEqual(base.Status, status) {
-		err := r.patchOnto(ctx, base, status)
-		if apierrors.IsConflict(err) {
+	for {
+		if stale {
+			base = &v1alpha1.LoginSession{}
 			if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), base); err != nil {
-				return err
+				return v1alpha1.LoginSessionStatus{}, err
 			}
-			err = r.patchOnto(ctx, base, status)
 		}
-		if err != nil {
-			return err
+		err := r.patchOnto(ctx, base, status)
+		if err == nil {
+			a.memory.statusHash = hashOf(status)
+			return base.Status, nil
 		}
+		if stale || !apierrors.IsConflict(err) {
+			return v1alpha1.LoginSessionStatus{}, err
+		}
+		stale = true
 	}
-	a.memory.statusHash = hash
-	return nil
 }
 
 func (r *LoginSessionReconciler) patchOnto(ctx context.Context, base *v1alpha1.LoginSession, status v1alpha1.LoginSessionStatus) error {
+	if equality.Semantic.DeepEqual(base.Status, status) {
+		return nil
+	}
 	changed := base.DeepCopy()
 	changed.Status = status
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -75,9 +75,9 @@ func hashOf(status v1alpha1.LoginSessionStatus) uint64 {
 
 // report tells of transitions only: an event and a log line for every reason
 // that was not there before. All is well is told once, by Ready.
-func (r *LoginSessionReconciler) report(ctx context.Context, a *attempt, conditions []metav1.Condition) {
-	before := reasons(a.session.Status.Conditions)
-	for _, condition := range conditions {
+func (r *LoginSessionReconciler) report(ctx context.Context, session *v1alpha1.LoginSession, before, after []metav1.Condition) {
+	told := reasons(before)
+	for _, condition := range after {
 		kind := corev1.EventTypeWarning
 		switch condition.Reason {
 		case v1alpha1.ReasonSessionActive, v1alpha1.ReasonPublished, v1alpha1.ReasonNotTried:
@@ -85,11 +85,11 @@ func (r *LoginSessionReconciler) report(ctx context.Context, a *attempt, conditi
 		case v1alpha1.ReasonRefreshed:
 			kind = corev1.EventTypeNormal
 		}
-		if before[condition.Reason] {
+		if told[condition.Reason] {
 			continue
 		}
-		before[condition.Reason] = true
-		r.Recorder.Eventf(a.session, nil, kind, condition.Reason, "Refresh", "%s", cut(condition.Message, maxNote))
+		told[condition.Reason] = true
+		r.Recorder.Eventf(session, nil, kind, condition.Reason, "Refresh", "%s", cut(condition.Message, maxNote))
 		log.FromContext(ctx).Info("transition", "reason", condition.Reason, "condition", condition.Type,
 			"status", condition.Status, "message", condition.Message)
 	}

@@ -170,3 +170,16 @@ func TestStatusIsRightThoughTheCacheLagsBehind(t *testing.T) {
 	w.must(err)
 	w.expectWell("dev")
 }
+
+func TestTransitionIsToldOnceThoughTheCacheLagsBehind(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("login")
+	w.session("dev")
+	lagging := w.get("dev")
+	w.reconcile("dev")
+	expectEvents(t, w, "Normal Refreshed")
+	w.operator.Client = &laggingClient{Client: w.operator.Client, session: lagging}
+	_, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
+	w.must(err)
+	expectEvents(t, w)
+}

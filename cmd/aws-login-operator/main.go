@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -107,21 +109,21 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 	if err != nil {
 		return nil, err
 	}
-	http := loginrefresh.NewHTTPClient(roots)
+	client := loginrefresh.NewHTTPClient(roots)
 	return &controllers.LoginSessionReconciler{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Recorder: mgr.GetEventRecorder("aws-login-operator"),
 		Clock:    clock.RealClock{},
 		SignIn: &loginrefresh.Client{
-			HTTP:         http,
+			HTTP:         client,
 			Endpoint:     options.signInEndpoint,
 			UseFIPS:      options.useFIPS,
 			UseDualStack: options.useDualStack,
 			Now:          time.Now,
 		},
 		STS: &loginrefresh.Caller{
-			HTTP:         http,
+			HTTP:         client,
 			Endpoint:     options.stsEndpoint,
 			UseFIPS:      options.useFIPS,
 			UseDualStack: options.useDualStack,
@@ -131,9 +133,17 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 	}, nil
 }
 
+// addChecks makes readiness mean that the LoginSessions are known.
 func addChecks(mgr manager.Manager) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
-	return mgr.AddReadyzCheck("ping", healthz.Ping)
+	return mgr.AddReadyzCheck("cache", func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the LoginSessions are not known yet")
+		}
+		return nil
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
@@ -18,12 +19,14 @@ func Start() (*envtest.Environment, error) {
 	environment := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+		UseExistingCluster:    ptr.To(false), // whatever the environment says
 	}
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		environment.BinaryAssetsDirectory = filepath.Join(Root(), "bin", "controlplane")
 	}
 	config, err := environment.Start()
 	if err != nil {
+		_ = environment.Stop() // what did start
 		return nil, fmt.Errorf("start the control plane (`make controlplane` provides it): %w", err)
 	}
 	config.QPS = -1 // the API server limits its clients by itself

@@ -97,7 +97,7 @@ func (s Schedule) RetryAt(f Failure) time.Time {
 	if f.Outcome == Rejected {
 		longest = s.Lifetime / 5
 	}
-	wait := min(float64(longest), float64(Floor)*math.Exp2(float64(min(f.Count, 32)-1)))
+	wait := min(float64(longest), float64(Floor)*math.Exp2(float64(f.Count-1)))
 	wait *= 0.8 + 0.4*s.fraction(fmt.Sprint("retry ", f.Count))
 	asked := min(f.RetryAfter, s.Lifetime/5)
 	return f.At.Add(max(Floor, asked, time.Duration(wait)))
