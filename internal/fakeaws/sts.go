@@ -92,10 +92,10 @@ func userIDOf(arn string) string {
 	resource := strings.Split(strings.SplitN(arn, ":", 6)[5], "/")
 	sum := sha256.Sum256([]byte(accountOf(arn) + "/" + strings.Join(resource[:min(2, len(resource))], "/")))
 	id := base32.StdEncoding.EncodeToString(sum[:])[:17]
-	switch {
-	case resource[0] == "root":
+	switch resource[0] {
+	case "root":
 		return accountOf(arn)
-	case resource[0] == "assumed-role":
+	case "assumed-role":
 		return "AROA" + id + ":" + resource[len(resource)-1]
 	}
 	return "AIDA" + id
