@@ -18,12 +18,17 @@ type lanes struct {
 	sessions map[types.NamespacedName]*memory // by LoginSession
 }
 
-// lane is what is known of one login cache. It belongs to whoever entered it.
+// lane is the right to work on one login cache Secret, and what is known of the
+// login caches in it. It belongs to whoever entered it.
 type lane struct {
 	busy sync.Mutex
 	// users counts the LoginSessions; guarded by lanes.mutex.
-	users int
+	users  int
+	caches map[string]*cacheState // by key of the Secret
+}
 
+// cacheState is what is known of one login cache.
+type cacheState struct {
 	// askedAt is when AWS was last asked to refresh.
 	askedAt time.Time
 	// failure is the last of a row of failures at the state of the session that
@@ -39,6 +44,27 @@ type lane struct {
 	caller     loginrefresh.Identity
 	confirmed  bool
 	thumbprint string
+}
+
+// cache is what is known of the login cache at a key of the lane's Secret.
+func (l *lane) cache(key string) *cacheState {
+	if l.caches == nil {
+		l.caches = map[string]*cacheState{}
+	}
+	if l.caches[key] == nil {
+		l.caches[key] = &cacheState{}
+	}
+	return l.caches[key]
+}
+
+// holdsRotation says whether a rotation exists in this process only.
+func (l *lane) holdsRotation() bool {
+	for _, cache := range l.caches {
+		if cache.pending != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // pendingRotation is a login that AWS has rotated and that the Secret does not
@@ -102,7 +128,7 @@ func (l *lanes) forget(session types.NamespacedName) {
 	lane := l.lanes[known.cache]
 	lane.users--
 	if lane.users == 0 && lane.busy.TryLock() {
-		if lane.pending == nil {
+		if !lane.holdsRotation() {
 			delete(l.lanes, known.cache)
 		}
 		lane.busy.Unlock()
@@ -110,17 +136,17 @@ func (l *lanes) forget(session types.NamespacedName) {
 }
 
 // fail records a failed refresh of the given state of the session.
-func (l *lane) fail(fingerprint string, err *loginrefresh.RefreshError, at time.Time) {
-	l.failure = l.failureOf(fingerprint).Then(err, at)
-	l.failedAt = fingerprint
-	l.message = err.Error()
+func (c *cacheState) fail(fingerprint string, err *loginrefresh.RefreshError, at time.Time) {
+	c.failure = c.failureOf(fingerprint).Then(err, at)
+	c.failedAt = fingerprint
+	c.message = err.Error()
 }
 
 // failureOf is the last failure at this very state of the session, nil after any
 // success or new login.
-func (l *lane) failureOf(fingerprint string) *loginrefresh.Failure {
-	if l.failedAt != fingerprint {
+func (c *cacheState) failureOf(fingerprint string) *loginrefresh.Failure {
+	if c.failedAt != fingerprint {
 		return nil
 	}
-	return l.failure
+	return c.failure
 }

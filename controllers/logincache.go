@@ -36,6 +36,7 @@ func (r *LoginSessionReconciler) load(ctx context.Context, a *attempt) (*trouble
 		return cacheInvalid(a, err), nil
 	}
 	a.secret, a.key, a.stored, a.login = secret, key, stored, stored
+	a.state = a.lane.cache(key)
 	a.lifetime = lifetimeOf(secret, stored)
 	recallFailure(a)
 	return nil, applyPending(a)
@@ -66,12 +67,12 @@ func cacheKey(secret *corev1.Secret, wanted string) (string, error) {
 
 // applyPending reconciles a rotation in memory with what the Secret holds.
 func applyPending(a *attempt) error {
-	pending := a.lane.pending
+	pending := a.state.pending
 	if pending == nil {
 		return nil
 	}
 	if a.stored.Fingerprint() != pending.spent {
-		a.lane.pending = nil // it was written after all, or a person signed in again
+		a.state.pending = nil // it was written after all, or a person signed in again
 		return nil
 	}
 	rotated, err := a.stored.Rotate(pending.rotation)
@@ -106,14 +107,14 @@ func setLifetime(secret *corev1.Secret, rotation loginrefresh.Rotation) {
 // this very state of the session.
 func recallFailure(a *attempt) {
 	status, fingerprint := a.session.Status, a.stored.Fingerprint()
-	if a.lane.failureOf(fingerprint) != nil || status.Session == nil || status.Session.Fingerprint != fingerprint {
+	if a.state.failureOf(fingerprint) != nil || status.Session == nil || status.Session.Fingerprint != fingerprint {
 		return
 	}
-	if status.Refresh == nil || status.Refresh.Failures == 0 || status.Refresh.LastFailureAt == nil || !a.lane.askedAt.IsZero() {
+	if status.Refresh == nil || status.Refresh.Failures == 0 || status.Refresh.LastFailureAt == nil || !a.state.askedAt.IsZero() {
 		return
 	}
-	a.lane.failedAt, a.lane.message = fingerprint, "known from before the operator's restart"
-	a.lane.failure = &loginrefresh.Failure{
+	a.state.failedAt, a.state.message = fingerprint, "known from before the operator's restart"
+	a.state.failure = &loginrefresh.Failure{
 		Outcome: outcomeOf(status.Conditions),
 		Count:   int(status.Refresh.Failures),
 		At:      status.Refresh.LastFailureAt.Time,
@@ -124,16 +125,16 @@ func recallFailure(a *attempt) {
 // and again after a refresh where it did not answer; where the status knows this
 // very state of the session it need not be asked.
 func (r *LoginSessionReconciler) identify(ctx context.Context, a *attempt) *trouble {
-	lane, thumbprint := a.lane, a.login.KeyThumbprint()
-	if lane.thumbprint != thumbprint {
-		lane.thumbprint, lane.caller, lane.confirmed = thumbprint, a.login.Identity, false
+	state, thumbprint := a.state, a.login.KeyThumbprint()
+	if state.thumbprint != thumbprint {
+		state.thumbprint, state.caller, state.confirmed = thumbprint, a.login.Identity, false
 		if known := knownIdentity(a); known != nil {
-			lane.caller, lane.confirmed = *known, true
+			state.caller, state.confirmed = *known, true
 		} else {
 			r.confirm(ctx, a)
 		}
 	}
-	a.identity = lane.caller
+	a.identity = state.caller
 	if a.identity.IsRoot() && !r.AllowRoot {
 		return rootRefused(a)
 	}
@@ -151,7 +152,7 @@ func (r *LoginSessionReconciler) confirm(ctx context.Context, a *attempt) {
 		log.FromContext(ctx).V(1).Info("identity not confirmed", "reason", err.Error())
 		return
 	}
-	a.lane.caller, a.lane.confirmed = identity, true
+	a.state.caller, a.state.confirmed = identity, true
 }
 
 func knownIdentity(a *attempt) *loginrefresh.Identity {

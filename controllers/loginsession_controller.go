@@ -58,6 +58,7 @@ type attempt struct {
 
 	secret   *corev1.Secret      // with the login cache; nil where there is none
 	key      string              // of the login cache within secret
+	state    *cacheState         // what is known of that login cache
 	stored   *loginrefresh.Login // what secret holds; nil where it cannot be used
 	login    *loginrefresh.Login // the newest state: stored, or rotated and not yet written back
 	lifetime time.Duration       // of login's credentials

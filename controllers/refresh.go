@@ -21,7 +21,7 @@ const writeTimeout = 10 * time.Second
 // advance refreshes the login cache if that is due and nothing speaks against
 // it, and writes the result back before anything else can happen to it.
 func (r *LoginSessionReconciler) advance(ctx, shutdown context.Context, a *attempt) (*trouble, error) {
-	if a.lane.pending != nil {
+	if a.state.pending != nil {
 		return r.writeBack(ctx, a)
 	}
 	if a.session.Spec.Suspend {
@@ -30,9 +30,9 @@ func (r *LoginSessionReconciler) advance(ctx, shutdown context.Context, a *attem
 	if refusal, err := r.refuse(ctx, a); refusal != nil || err != nil {
 		return refusal, err
 	}
-	decision := a.schedule().Decide(a.now, a.lane.failureOf(a.login.Fingerprint()), a.requested != "")
+	decision := a.schedule().Decide(a.now, a.state.failureOf(a.login.Fingerprint()), a.requested != "")
 	a.nextAt = decision.At
-	if floor := a.lane.askedAt.Add(loginrefresh.Floor); decision.Refresh && a.now.Before(floor) {
+	if floor := a.state.askedAt.Add(loginrefresh.Floor); decision.Refresh && a.now.Before(floor) {
 		a.nextAt = floor
 		return refreshTrouble(a), nil
 	}
@@ -82,22 +82,22 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 	if shutdown.Err() != nil {
 		return nil, shutdown.Err()
 	}
-	a.lane.askedAt = a.now
+	a.state.askedAt = a.now
 	a.handled = a.requested != ""
 	rotation, err := r.SignIn.Refresh(ctx, a.login, a.region)
 	a.now = r.Clock.Now()
 	var failed *loginrefresh.RefreshError
 	if errors.As(err, &failed) {
-		a.lane.fail(a.login.Fingerprint(), failed, a.now)
-		a.nextAt = a.schedule().RetryAt(*a.lane.failure)
+		a.state.fail(a.login.Fingerprint(), failed, a.now)
+		a.nextAt = a.schedule().RetryAt(*a.state.failure)
 		return refreshTrouble(a), nil
 	}
 	rotated, err := a.stored.Rotate(rotation)
 	if err != nil {
 		return nil, fmt.Errorf("apply the rotation to the login cache: %w", err)
 	}
-	a.lane.failure, a.lane.failedAt = nil, ""
-	a.lane.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: rotation}
+	a.state.failure, a.state.failedAt = nil, ""
+	a.state.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: rotation}
 	a.login, a.lifetime = rotated, rotation.Lifetime
 	return r.writeBack(ctx, a)
 }
@@ -119,7 +119,7 @@ func (r *LoginSessionReconciler) writeBack(ctx context.Context, a *attempt) (*tr
 		if readErr != nil || trouble != nil {
 			return trouble, readErr
 		}
-		if a.lane.pending == nil { // another login: theirs wins, ours is dropped
+		if a.state.pending == nil { // another login: theirs wins, ours is dropped
 			a.nextAt = a.now.Add(loginrefresh.Floor)
 			return nil, nil
 		}
@@ -130,7 +130,7 @@ func (r *LoginSessionReconciler) writeBack(ctx context.Context, a *attempt) (*tr
 	if apierrors.IsForbidden(err) {
 		r.permissions.forget(cacheOf(a.session))
 	}
-	pending := a.lane.pending
+	pending := a.state.pending
 	pending.failures = pending.failures.Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
 	a.nextAt = time.Time{}
 	return writeBackPending(a, err, a.schedule().RetryAt(*pending.failures)), nil
@@ -139,7 +139,7 @@ func (r *LoginSessionReconciler) writeBack(ctx context.Context, a *attempt) (*tr
 func (r *LoginSessionReconciler) updateCache(ctx context.Context, a *attempt) error {
 	secret := a.secret.DeepCopy()
 	secret.Data[a.key] = a.login.Bytes()
-	setLifetime(secret, a.lane.pending.rotation)
+	setLifetime(secret, a.state.pending.rotation)
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if err := r.Client.Update(ctx, secret); err != nil {
@@ -152,10 +152,10 @@ func (r *LoginSessionReconciler) updateCache(ctx context.Context, a *attempt) er
 // writtenBack settles a rotation that is safe in its Secret, and uses the new
 // credentials to learn who is signed in where that is not known yet.
 func (r *LoginSessionReconciler) writtenBack(ctx context.Context, a *attempt) *trouble {
-	a.lane.pending = nil
+	a.state.pending = nil
 	a.stored = a.login
 	a.nextAt = a.schedule().DueAt()
-	if !a.lane.confirmed {
+	if !a.state.confirmed {
 		r.confirm(ctx, a)
 	}
 	return r.identify(ctx, a)

@@ -12,7 +12,7 @@ import (
 	"awslogin.dev/operator/api/v1alpha1"
 )
 
-// sharers are all LoginSessions of one login cache.
+// sharers are all LoginSessions that name one login cache Secret.
 func (r *LoginSessionReconciler) sharers(ctx context.Context, session *v1alpha1.LoginSession) ([]v1alpha1.LoginSession, error) {
 	var list v1alpha1.LoginSessionList
 	err := r.Client.List(ctx, &list, client.InNamespace(session.Namespace),
@@ -28,7 +28,10 @@ func (r *LoginSessionReconciler) settleRegion(ctx context.Context, a *attempt) e
 	if err != nil {
 		return fmt.Errorf("list the LoginSessions that share the login cache: %w", err)
 	}
-	sharers = slices.DeleteFunc(sharers, func(s v1alpha1.LoginSession) bool { return !s.DeletionTimestamp.IsZero() })
+	sharers = slices.DeleteFunc(sharers, func(s v1alpha1.LoginSession) bool {
+		key, err := cacheKey(a.secret, s.Spec.LoginCacheSecretRef.Key)
+		return err != nil || key != a.key || !s.DeletionTimestamp.IsZero()
+	})
 	slices.SortFunc(sharers, func(a, b v1alpha1.LoginSession) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})

@@ -1,11 +1,14 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/fakeaws"
@@ -57,6 +60,46 @@ func TestFailuresAreSharedToo(t *testing.T) {
 	w.reconcile("b")
 	w.expectRefreshes(1)
 	w.expect("b", "SessionActive", "False ReloginRequired", "Stalled", "True ReloginRequired")
+}
+
+func TestLoginCachesInOneSecretAreApart(t *testing.T) {
+	w := newWorld(t)
+	w.store("login", map[string][]byte{"a.json": w.aws.Login(alice).Cache(), "b.json": w.aws.Login(bob).Cache()})
+	for name, region := range map[string]string{"a": "us-east-1", "b": "eu-west-1"} {
+		w.session(name, func(s *v1alpha1.LoginSession) {
+			s.Spec.LoginCacheSecretRef.Key, s.Spec.SignInRegion = name+".json", region
+		})
+		w.reconcile(name)
+	}
+	w.pass(6 * time.Minute)
+	failing := true
+	w.hooks.beforeUpdate = func(object client.Object) error {
+		if failing && object.GetName() == "login" {
+			return errors.New("etcd is on holiday")
+		}
+		return nil
+	}
+	w.reconcile("a")
+	w.reconcile("b")
+	w.expectRefreshes(2)
+	failing = false
+	w.pass(2 * time.Second)
+	for _, name := range []string{"a", "b"} {
+		w.reconcile(name)
+		w.expectWell(name)
+		if id := w.get(name).Status.Credentials.AccessKeyID; !strings.Contains(string(w.secret("login").Data[name+".json"]), id) {
+			t.Errorf("the rotation of %s was not written back", name)
+		}
+	}
+	w.expectRefreshes(2)
+	w.aws.EndSession(alice)
+	w.pass(6 * time.Minute)
+	w.reconcile("a")
+	w.reconcile("b")
+	w.reconcile("a")
+	w.expect("a", "Ready", "False ReloginRequired")
+	w.expectWell("b")
+	w.expectRefreshes(4)
 }
 
 func TestSuspendedSharerGetsWhatOthersRefresh(t *testing.T) {

@@ -61,7 +61,7 @@ func refreshRecord(a *attempt) *v1alpha1.Refresh {
 	if a.handled {
 		record.LastHandledRequestAt = a.requested
 	}
-	if failure := a.lane.failureOf(a.login.Fingerprint()); failure != nil {
+	if failure := a.state.failureOf(a.login.Fingerprint()); failure != nil {
 		record.Failures = int32(min(failure.Count, 1<<30))
 		record.LastFailureAt = timeOrNil(failure.At)
 	}

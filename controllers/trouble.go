@@ -64,23 +64,23 @@ func (t *trouble) contestsTarget() bool {
 // refreshTrouble says what the last failed refresh of this state of the session
 // means, nil where there is none.
 func refreshTrouble(a *attempt) *trouble {
-	failure := a.lane.failureOf(a.login.Fingerprint())
+	failure := a.state.failureOf(a.login.Fingerprint())
 	if failure == nil {
 		return nil
 	}
 	retryAt := a.schedule().RetryAt(*failure)
 	switch failure.Outcome {
 	case loginrefresh.SessionOver:
-		return &trouble{reason: v1alpha1.ReasonReloginRequired, message: "The login session is over (" + a.lane.message + "). " + loginAgain(a)}
+		return &trouble{reason: v1alpha1.ReasonReloginRequired, message: "The login session is over (" + a.state.message + "). " + loginAgain(a)}
 	case loginrefresh.Denied:
 		return &trouble{v1alpha1.ReasonPermissionDenied,
-			"IAM denies the refresh (" + a.lane.message + "): allow signin:CreateOAuth2Token, for example with the managed policy SignInLocalDevelopmentAccess.", retryAt}
+			"IAM denies the refresh (" + a.state.message + "): allow signin:CreateOAuth2Token, for example with the managed policy SignInLocalDevelopmentAccess.", retryAt}
 	case loginrefresh.Rejected:
 		return &trouble{v1alpha1.ReasonRefreshRejected, fmt.Sprintf(
-			"AWS Sign-In in region %s rejects the refresh (%s). Either spec.signInRegion is not the region of `aws login`, or the session was revoked, or the service has an outage. The operator keeps trying.", a.region, a.lane.message), retryAt}
+			"AWS Sign-In in region %s rejects the refresh (%s). Either spec.signInRegion is not the region of `aws login`, or the session was revoked, or the service has an outage. The operator keeps trying.", a.region, a.state.message), retryAt}
 	}
 	return &trouble{v1alpha1.ReasonRefreshFailing, fmt.Sprintf(
-		"Refreshing in region %s fails (%s). The operator keeps trying.", a.region, a.lane.message), retryAt}
+		"Refreshing in region %s fails (%s). The operator keeps trying.", a.region, a.state.message), retryAt}
 }
 
 // outcomeOf reads a failure's meaning back from the conditions that told of it.

@@ -25,6 +25,7 @@ import (
 
 const (
 	alice   = "arn:aws:sts::111122223333:assumed-role/Admin/alice"
+	bob     = "arn:aws:iam::111122223333:user/bob"
 	account = "111122223333"
 )
 
