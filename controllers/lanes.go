@@ -71,7 +71,7 @@ func (l *lane) holdsRotation() bool {
 // hold yet: the only thing in this process that must not be lost.
 type pendingRotation struct {
 	spent    string // fingerprint of the login before
-	rotation loginrefresh.Rotation
+	rotation *loginrefresh.Rotation
 	failures *loginrefresh.Failure // of writing it back
 }
 

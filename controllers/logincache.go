@@ -75,7 +75,7 @@ func applyPending(a *attempt) error {
 		a.state.pending = nil // it was written after all, or a person signed in again
 		return nil
 	}
-	rotated, err := a.stored.Rotate(pending.rotation)
+	rotated, err := a.stored.Rotate(*pending.rotation)
 	if err != nil {
 		return fmt.Errorf("apply the rotation to the login cache: %w", err)
 	}

@@ -97,7 +97,7 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 		return nil, fmt.Errorf("apply the rotation to the login cache: %w", err)
 	}
 	a.state.failure, a.state.failedAt = nil, ""
-	a.state.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: rotation}
+	a.state.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: &rotation}
 	a.login, a.lifetime = rotated, rotation.Lifetime
 	return r.writeBack(ctx, a)
 }
@@ -139,7 +139,7 @@ func (r *LoginSessionReconciler) writeBack(ctx context.Context, a *attempt) (*tr
 func (r *LoginSessionReconciler) updateCache(ctx context.Context, a *attempt) error {
 	secret := a.secret.DeepCopy()
 	secret.Data[a.key] = a.login.Bytes()
-	setLifetime(secret, a.state.pending.rotation)
+	setLifetime(secret, *a.state.pending.rotation)
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if err := r.Client.Update(ctx, secret); err != nil {

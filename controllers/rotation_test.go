@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/fakeaws"
 )
 
 func TestFreshLoginIsPublishedWithoutARefresh(t *testing.T) {
@@ -203,8 +204,10 @@ func TestCredentialsFromAClockFarAheadAreReplaced(t *testing.T) {
 	w.signIn("login")
 	w.pass(-3 * time.Hour)
 	w.session("dev")
-	// AWS's clock is ahead too, so that the first proof is refused for its time.
-	w.sleep(w.reconcile("dev"), "dev")
+	w.aws.Inject(fakeaws.ServerError())
+	wake := w.reconcile("dev")
+	w.expect("dev", "CredentialsValid", "False NeverPublished")
+	w.sleep(wake, "dev")
 	if !w.get("dev").Status.Credentials.ExpiresAt.Before(ptrTime(w.clock.Now().Add(16 * time.Minute))) {
 		t.Error("the impossible expiry was believed")
 	}

@@ -96,8 +96,8 @@ func owns(session *v1alpha1.LoginSession, secret *corev1.Secret) bool {
 		secret.Annotations[uidAnnotation] == string(session.UID)
 }
 
-// publish makes the target hold the newest credentials. Credentials too close
-// to their expiry are not handed out anew; those in place stay there.
+// publish makes the target hold the newest credentials, unless those had better
+// not be handed out; what is in place stays there then.
 func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *trouble {
 	files, err := render(a)
 	if err != nil {
@@ -109,7 +109,7 @@ func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *troub
 		case a.target != nil && equality.Semantic.DeepEqual(a.target, desired):
 			a.recordPublished(desired)
 			return nil
-		case !a.now.Before(a.schedule().PublishableUntil()):
+		case !a.schedule().Publishable(a.now):
 			return nil
 		}
 		err = r.writeTarget(ctx, a, desired)

@@ -169,10 +169,12 @@ func TestLoginCacheFileIsTheNameThatSDKsLookFor(t *testing.T) {
 		admin:                                   "4b0ba8f99f075c0633e122fd73346ce203a3faf18ea0310eb2d29df1bab2e255.json",
 		"arn:aws:iam::0123456789012:user/Admin": "36db1d138ff460920374e4c3d8e01f53f9f73537e89c88d639f68393df0e2726.json",
 		"my-login-session":                      "85a19150f6728d225f1da22f304c53c9f1ca13d715083b33bc8df22081280d15.json",
-		" my-login-session\n":                   "85a19150f6728d225f1da22f304c53c9f1ca13d715083b33bc8df22081280d15.json",
 	} {
 		if got := LoginCacheFile(session); got != want {
 			t.Errorf("LoginCacheFile(%q) = %s, want %s", session, got, want)
+		}
+		if got := LoginCacheFile(" " + session + "\n"); got != want {
+			t.Errorf("white space around %q changes the name to %s", session, got)
 		}
 	}
 }

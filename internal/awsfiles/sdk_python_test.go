@@ -12,9 +12,10 @@ import (
 
 // pythonProcess is a running program that says who it is as often as it is asked.
 type pythonProcess struct {
+	command *exec.Cmd
 	ask     io.Writer
 	answers *json.Decoder
-	stderr  *strings.Builder
+	stderr  strings.Builder
 }
 
 func startPython(t *testing.T, p *pod, format string) *pythonProcess {
@@ -29,8 +30,8 @@ func startPython(t *testing.T, p *pod, format string) *pythonProcess {
 	if err != nil {
 		t.Fatal(err)
 	}
-	process := &pythonProcess{stdin, json.NewDecoder(stdout), &strings.Builder{}}
-	command.Stderr = process.stderr
+	process := &pythonProcess{command: command, ask: stdin, answers: json.NewDecoder(stdout)}
+	command.Stderr = &process.stderr
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,8 @@ func (p *pythonProcess) identity(t *testing.T) (identity sdktest.Identity) {
 		t.Fatal(err)
 	}
 	if err := p.answers.Decode(&identity); err != nil {
-		t.Fatalf("%v\n%s", err, p.stderr)
+		_ = p.command.Wait() // has all of its last words arrive
+		t.Fatalf("%v\n%s", err, p.stderr.String())
 	}
 	return identity
 }

@@ -52,9 +52,9 @@ func TestEveryAttemptHasAProofOfItsOwn(t *testing.T) {
 	s := newSignIn(t)
 	thumbprint := s.login.KeyThumbprint()
 	s.aws.Inject(fakeaws.ServerError(), fakeaws.ServerError())
-	s.fail(t)
+	_ = s.fail(t)
 	s.clock.advance(2 * time.Second)
-	s.fail(t)
+	_ = s.fail(t)
 	s.clock.advance(2 * time.Second)
 	s.refresh(t)
 	ids := map[any]bool{}
@@ -209,7 +209,7 @@ func TestTheEnvironmentChangesNothing(t *testing.T) {
 	s := newSignIn(t)
 	s.refresh(t)
 	s.aws.Inject(fakeaws.ServerError())
-	s.fail(t)
+	_ = s.fail(t)
 	if n := len(s.requests()); n != 2 {
 		t.Errorf("%d requests for two refreshes", n)
 	}

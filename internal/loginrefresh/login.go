@@ -138,8 +138,11 @@ func (r *reader) optional(in object, path, name string) string {
 		return ""
 	}
 	var text *string
-	if err := json.Unmarshal(raw, &text); err != nil || text == nil {
+	if err := json.Unmarshal(raw, &text); err != nil {
 		r.problem(path+name, "is not a string")
+		return ""
+	}
+	if text == nil { // null, which SDKs take for absent
 		return ""
 	}
 	if *text != "" && !isVisible(*text) {

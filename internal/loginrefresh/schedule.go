@@ -47,10 +47,16 @@ func (s Schedule) OverdueAt() time.Time {
 	return s.ExpiresAt.Add(-min(overdueLeft, s.Lifetime/3))
 }
 
-// PublishableUntil is from when credentials are too close to their expiry to be
-// handed to a workload that does not have them yet.
-func (s Schedule) PublishableUntil() time.Time {
-	return s.ExpiresAt.Add(-min(time.Minute, s.Lifetime/15))
+// Publishable says whether the credentials may be handed to a workload that does
+// not have them yet: not when they are about to expire, nor when they claim to
+// live longer than they can, for then workloads would use them for too long.
+func (s Schedule) Publishable(now time.Time) bool {
+	return now.Before(s.ExpiresAt.Add(-min(time.Minute, s.Lifetime/15))) && !s.implausible(now)
+}
+
+// implausible says whether the expiry is a wrong clock's.
+func (s Schedule) implausible(now time.Time) bool {
+	return s.ExpiresAt.After(now.Add(MaxLifetime + clockTolerance))
 }
 
 // fraction is a number in [0, 1) that depends on the seed and the purpose only.
@@ -69,16 +75,11 @@ type Failure struct {
 	RetryAfter time.Duration
 }
 
-// Then is the failure after this one, which may be nil. A clock that was
-// corrected and is refused again is no longer an excuse.
+// Then is the failure after this one, which may be nil.
 func (f *Failure) Then(err *RefreshError, at time.Time) *Failure {
 	next := &Failure{Outcome: err.Outcome, Count: 1, At: at, RetryAfter: err.RetryAfter}
-	if f == nil {
-		return next
-	}
-	next.Count += f.Count
-	if f.Outcome == ClockSkew && next.Outcome == ClockSkew {
-		next.Outcome = SessionOver
+	if f != nil {
+		next.Count += f.Count
 	}
 	return next
 }
@@ -123,7 +124,7 @@ func (s Schedule) Decide(now time.Time, failure *Failure, requested bool) Decisi
 		return Decision{Refresh: true, Reason: "a refresh was requested"}
 	case failure != nil && now.Before(s.RetryAt(*failure)) && !now.Before(failure.At): // else the clock went back
 		return Decision{At: s.RetryAt(*failure), Reason: "waiting to try again"}
-	case s.ExpiresAt.After(now.Add(MaxLifetime + clockTolerance)):
+	case s.implausible(now):
 		return Decision{Refresh: true, Reason: "the credentials claim to live longer than AWS lets them"}
 	case now.Before(s.DueAt()):
 		return Decision{At: s.DueAt(), Reason: "not due yet"}

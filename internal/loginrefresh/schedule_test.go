@@ -12,6 +12,16 @@ func schedule(lifetime, refreshBefore time.Duration) Schedule {
 	return Schedule{ExpiresAt: noon.Add(lifetime), Lifetime: lifetime, RefreshBefore: refreshBefore, Seed: "a UID"}
 }
 
+func TestCredentialsThatClaimTooMuchLifeAreNotPublishable(t *testing.T) {
+	s := schedule(15*time.Minute, 10*time.Minute)
+	if !s.Publishable(noon.Add(-time.Minute)) {
+		t.Error("a clock off by a minute is not tolerated")
+	}
+	if s.Publishable(noon.Add(-time.Minute - time.Second)) {
+		t.Error("credentials are believed to live for more than 16 minutes")
+	}
+}
+
 func TestScheduleTimes(t *testing.T) {
 	cases := map[string]struct {
 		lifetime, refreshBefore time.Duration
@@ -30,13 +40,12 @@ func TestScheduleTimes(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := schedule(c.lifetime, c.refreshBefore)
-			for what, pair := range map[string][2]time.Time{
-				"OverdueAt":        {s.OverdueAt(), noon.Add(c.overdue)},
-				"PublishableUntil": {s.PublishableUntil(), noon.Add(c.publishable)},
-			} {
-				if early := pair[1].Sub(pair[0]); early.Abs() > time.Microsecond {
-					t.Errorf("%s = %s, want %s", what, pair[0], pair[1])
-				}
+			if off := s.OverdueAt().Sub(noon.Add(c.overdue)); off.Abs() > time.Microsecond {
+				t.Errorf("OverdueAt is off by %s", off)
+			}
+			until := noon.Add(c.publishable)
+			if !s.Publishable(until.Add(-time.Microsecond)) || s.Publishable(until.Add(time.Microsecond)) {
+				t.Errorf("they are not publishable until %s", until)
 			}
 			early := noon.Add(c.due).Sub(s.DueAt())
 			if early < -time.Microsecond || early > min(30*time.Second, c.lifetime/30)+time.Microsecond {
@@ -152,20 +161,5 @@ func TestThenCountsFailuresInARow(t *testing.T) {
 	}
 	if first.Count != 1 {
 		t.Error("the first failure changed")
-	}
-}
-
-func TestThenTakesTheClockForAnExcuseOnce(t *testing.T) {
-	skew := &RefreshError{Outcome: ClockSkew}
-	var f *Failure
-	if f = f.Then(skew, noon); f.Outcome != ClockSkew {
-		t.Errorf("the first time is %s", f.Outcome)
-	}
-	if again := f.Then(skew, noon); again.Outcome != SessionOver {
-		t.Errorf("the second time in a row is %s", again.Outcome)
-	}
-	between := f.Then(&RefreshError{Outcome: Retryable}, noon)
-	if again := between.Then(skew, noon); again.Outcome != ClockSkew {
-		t.Errorf("the second time, but after another failure, is %s", again.Outcome)
 	}
 }

@@ -1,6 +1,7 @@
 package loginrefresh
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -95,8 +96,8 @@ func (s *signIn) fail(t *testing.T) *RefreshError {
 func failed(t *testing.T, client *Client, login *Login) *RefreshError {
 	t.Helper()
 	rotation, err := client.Refresh(t.Context(), login, "us-east-1")
-	problem, ok := err.(*RefreshError)
-	if !ok {
+	var problem *RefreshError
+	if !errors.As(err, &problem) {
 		t.Fatalf("Refresh = %v, %v; want a *RefreshError", rotation, err)
 	}
 	if rotation != (Rotation{}) {

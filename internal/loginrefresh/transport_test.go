@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -125,7 +126,7 @@ func TestAConnectionThatIsClosedWithoutAnAnswerIsAFailure(t *testing.T) {
 		t.Errorf("%d requests for one refresh", n)
 	}
 	s.aws.Inject(fakeaws.LostReply())
-	s.fail(t)
+	_ = s.fail(t)
 	s.refresh(t) // AWS answers a spent token again
 }
 
@@ -210,8 +211,8 @@ func TestACompressedReplyCannotGrowBeyondTheBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	if body, err := io.ReadAll(response.Body); err != errReplyTooLarge || len(body) > 64<<10+1 {
+	defer func() { _ = response.Body.Close() }()
+	if body, err := io.ReadAll(response.Body); !errors.Is(err, errReplyTooLarge) || len(body) > 64<<10+1 {
 		t.Errorf("read %d bytes: %v", len(body), err)
 	}
 }
@@ -247,7 +248,7 @@ func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
 				return
 			}
 			asked <- request.Method + " " + request.Host
-			fmt.Fprintf(connection, "HTTP/1.1 %s\r\n\r\n", reply)
+			_, _ = fmt.Fprintf(connection, "HTTP/1.1 %s\r\n\r\n", reply)
 			_, _ = connection.Read(make([]byte, 16<<10)) // the beginning of TLS inside the tunnel
 		})
 		command := exec.Command(os.Args[0], "-test.run=^TestTheProxyOfTheEnvironmentIsUsed$")
