@@ -51,7 +51,6 @@ func TestRequestIsHandledOnceThoughTheCacheLagsBehind(t *testing.T) {
 	w.reconcile("dev")
 	w.request("dev", "now")
 	lagging := w.get("dev")
-	w.hooks.beforeGet = nil
 	w.reconcile("dev")
 	w.pass(2 * time.Second)
 	w.operator.Client = &laggingClient{Client: w.operator.Client, session: lagging}
