@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
@@ -35,8 +37,8 @@ type cacheState struct {
 	// failedAt is the fingerprint of.
 	failure  *loginrefresh.Failure
 	failedAt string
-	// message of the last failure.
-	message string
+	// failedIn is the region of the last failure, message its text.
+	failedIn, message string
 	// pending is a rotation that is not in the Secret yet.
 	pending *pendingRotation
 	// caller is who STS, or else the idToken, says is signed in with the DPoP
@@ -77,23 +79,42 @@ type pendingRotation struct {
 
 // memory is what is remembered of one LoginSession.
 type memory struct {
+	uid   types.UID
 	cache types.NamespacedName
-	// statusHash is of the status written last: the cache may show an older one.
-	statusHash uint64
-	// unpublished counts failures in a row to write the target.
-	unpublished *loginrefresh.Failure
+	// status is the one written last: the operator's own cache may show an older.
+	status *v1alpha1.LoginSessionStatus
+	// handled is the refresh request acted on last.
+	handled string
+	// unread and unpublished count failures in a row to read Secrets and to
+	// write the target.
+	unread, unpublished *loginrefresh.Failure
 }
 
-// enter takes the lane of a login cache for a LoginSession, unless it is taken.
-func (l *lanes) enter(session, cache types.NamespacedName) (*lane, *memory, bool) {
+// catchUp shows the status written last where the cache lags behind. The
+// operator alone writes it.
+func (m *memory) catchUp(session *v1alpha1.LoginSession) {
+	if m.status != nil {
+		session.Status = *m.status.DeepCopy()
+	}
+}
+
+// enter takes the lane of a LoginSession's login cache, unless it is taken.
+func (l *lanes) enter(session *v1alpha1.LoginSession) (*lane, *memory, bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if known := l.sessions[session]; known == nil || known.cache != cache {
-		l.forget(session)
-		l.remember(session, cache)
+	name, cache := client.ObjectKeyFromObject(session), cacheOf(session)
+	known := l.sessions[name]
+	if known == nil || known.uid != session.UID {
+		l.forget(name)
+		known = &memory{uid: session.UID}
+	}
+	if known.cache != cache {
+		l.forget(name)
+		known.cache = cache
+		l.remember(name, known)
 	}
 	lane := l.lanes[cache]
-	return lane, l.sessions[session], lane.busy.TryLock()
+	return lane, known, lane.busy.TryLock()
 }
 
 func (l *lane) exit() { l.busy.Unlock() }
@@ -105,20 +126,20 @@ func (l *lanes) leave(session types.NamespacedName) {
 	l.forget(session)
 }
 
-func (l *lanes) remember(session, cache types.NamespacedName) {
+func (l *lanes) remember(session types.NamespacedName, known *memory) {
 	if l.lanes == nil {
 		l.lanes = map[types.NamespacedName]*lane{}
 		l.sessions = map[types.NamespacedName]*memory{}
 	}
-	if l.lanes[cache] == nil {
-		l.lanes[cache] = &lane{}
+	if l.lanes[known.cache] == nil {
+		l.lanes[known.cache] = &lane{}
 	}
-	l.lanes[cache].users++
-	l.sessions[session] = &memory{cache: cache}
+	l.lanes[known.cache].users++
+	l.sessions[session] = known
 }
 
-// forget drops the session, and the lane after its last one. A rotation that is
-// still pending keeps the lane: a LoginSession may yet come back for it.
+// forget drops the session, and the lane after its last one unless it holds a
+// rotation, which Flush writes back.
 func (l *lanes) forget(session types.NamespacedName) {
 	known := l.sessions[session]
 	if known == nil {
@@ -127,18 +148,15 @@ func (l *lanes) forget(session types.NamespacedName) {
 	delete(l.sessions, session)
 	lane := l.lanes[known.cache]
 	lane.users--
-	if lane.users == 0 && lane.busy.TryLock() {
-		if !lane.holdsRotation() {
-			delete(l.lanes, known.cache)
-		}
-		lane.busy.Unlock()
+	if lane.users == 0 && !lane.holdsRotation() {
+		delete(l.lanes, known.cache)
 	}
 }
 
 // fail records a failed refresh of the given state of the session.
-func (c *cacheState) fail(fingerprint string, err *loginrefresh.RefreshError, at time.Time) {
+func (c *cacheState) fail(fingerprint, region string, err *loginrefresh.RefreshError, at time.Time) {
 	c.failure = c.failureOf(fingerprint).Then(err, at)
-	c.failedAt = fingerprint
+	c.failedAt, c.failedIn = fingerprint, region
 	c.message = err.Error()
 }
 
@@ -149,4 +167,11 @@ func (c *cacheState) failureOf(fingerprint string) *loginrefresh.Failure {
 		return nil
 	}
 	return c.failure
+}
+
+// forgiveRegion forgets a rejection in another region than the one to try now.
+func (c *cacheState) forgiveRegion(region string) {
+	if c.failure != nil && c.failure.Outcome == loginrefresh.Rejected && c.failedIn != "" && c.failedIn != region {
+		c.failure, c.failedAt = nil, ""
+	}
 }

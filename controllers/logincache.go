@@ -18,28 +18,34 @@ import (
 
 // load reads the login cache from the API server. A rotation that is still to be
 // written back counts as the newest state, unless the Secret shows that it was
-// written after all or that a person signed in again.
-func (r *LoginSessionReconciler) load(ctx context.Context, a *attempt) (*trouble, error) {
-	a.secret, a.stored, a.login = nil, nil, nil
+// written after all or that a person signed in again. What was loaded before
+// stays where it cannot.
+func (r *LoginSessionReconciler) load(ctx context.Context, a *attempt) *trouble {
 	secret := &corev1.Secret{}
 	if err := r.Client.Get(ctx, cacheOf(a.session), secret); apierrors.IsNotFound(err) {
-		return cacheMissing(a), nil
+		return cacheMissing(a)
 	} else if err != nil {
-		return nil, fmt.Errorf("read the login cache Secret %s: %w", cacheOf(a.session), err)
+		return unreadable(a, cacheOf(a.session), err)
+	}
+	if secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy {
+		return cacheInvalid(a, errors.New("it is the target Secret of a LoginSession"))
 	}
 	key, err := cacheKey(secret, a.session.Spec.LoginCacheSecretRef.Key)
 	if err != nil {
-		return cacheInvalid(a, err), nil
+		return cacheInvalid(a, err)
 	}
 	stored, err := loginrefresh.Parse(secret.Data[key])
 	if err != nil {
-		return cacheInvalid(a, err), nil
+		return cacheInvalid(a, err)
 	}
-	a.secret, a.key, a.stored, a.login = secret, key, stored, stored
-	a.state = a.lane.cache(key)
-	a.lifetime = lifetimeOf(secret, stored)
+	a.loaded = loaded{secret: secret, key: key, state: a.lane.cache(key), stored: stored}
+	a.login, a.lifetime = stored, lifetimeOf(secret, stored)
+	a.memory.unread = nil
 	recallFailure(a)
-	return nil, applyPending(a)
+	if err := applyPending(a); err != nil {
+		return cacheInvalid(a, err)
+	}
+	return nil
 }
 
 // cacheKey picks the login cache among the Secret's keys.
@@ -121,19 +127,24 @@ func recallFailure(a *attempt) {
 	}
 }
 
-// identify says who is signed in and refuses root. STS is asked once a login,
-// and again after a refresh where it did not answer; where the status knows this
-// very state of the session it need not be asked.
+// identify says who is signed in and refuses root. STS is asked about every new
+// login, and after a refresh again where it did not answer; where the status
+// knows this very state of the session it is not asked before the next refresh.
 func (r *LoginSessionReconciler) identify(ctx context.Context, a *attempt) *trouble {
 	state, thumbprint := a.state, a.login.KeyThumbprint()
-	if state.thumbprint != thumbprint {
+	known := knownIdentity(a)
+	switch {
+	case state.thumbprint != thumbprint:
 		state.thumbprint, state.caller, state.confirmed = thumbprint, a.login.Identity, false
-		if known := knownIdentity(a); known != nil {
-			state.caller, state.confirmed = *known, true
+		if known != nil {
+			state.caller = *known
 		} else {
 			r.confirm(ctx, a)
 		}
+	case !state.confirmed && a.identified != nil && a.identified != a.login:
+		r.confirm(ctx, a)
 	}
+	a.identified = a.login
 	a.identity = state.caller
 	if a.identity.IsRoot() && !r.AllowRoot {
 		return rootRefused(a)

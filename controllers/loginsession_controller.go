@@ -12,14 +12,18 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
-// finishWithin bounds a reconcile that outlives the operator's shutdown: a
-// rotation in flight is finished, see Reconcile.
-const finishWithin = 30 * time.Second
+// A reconcile gathers what is known and then acts on it; each part has a time of
+// its own, so that a slow API server cannot cut a refresh short.
+const (
+	gatherWithin = 20 * time.Second
+	actWithin    = 30 * time.Second
+)
 
 // controller-gen sees these only apart from a declaration's own comment.
 // +kubebuilder:rbac:groups=awslogin.dev,resources=loginsessions,verbs=get;list;watch
@@ -56,25 +60,44 @@ type attempt struct {
 	memory  *memory
 	now     time.Time
 
-	secret   *corev1.Secret      // with the login cache; nil where there is none
-	key      string              // of the login cache within secret
-	state    *cacheState         // what is known of that login cache
-	stored   *loginrefresh.Login // what secret holds; nil where it cannot be used
+	loaded
 	login    *loginrefresh.Login // the newest state: stored, or rotated and not yet written back
 	lifetime time.Duration       // of login's credentials
-	identity loginrefresh.Identity
+
+	identity   loginrefresh.Identity
+	identified *loginrefresh.Login // the state of the session that identity was found for
 
 	region       string                 // where to refresh
-	regionLeader *v1alpha1.LoginSession // whose spec.signInRegion that is; nil where nobody names one
+	regionLeader *v1alpha1.LoginSession // who decides that for all that share the login cache
+	note         string                 // added to the message of Ready
 
 	target    *corev1.Secret // nil where there is none
 	published *published     // what target holds; nil where nothing is known
 
 	requested string    // a refresh request not yet acted on
-	handled   bool      // whether requested was acted on
 	nextAt    time.Time // the next refresh; zero where none is planned
-	publishAt time.Time // when to try again to publish; zero where that is done
-	note      string    // added to the message of Ready
+	wakeAt    time.Time // when to look again if nothing is reported before
+}
+
+// loaded is a usable login cache as the API server has it.
+type loaded struct {
+	secret *corev1.Secret
+	key    string              // of the login cache within secret
+	state  *cacheState         // what is known of that login cache
+	stored *loginrefresh.Login // nil where no login cache could be used yet
+}
+
+// wakeBy asks to look again at a moment, or before; the zero time asks nothing.
+func (a *attempt) wakeBy(moment time.Time) {
+	if !moment.IsZero() && (a.wakeAt.IsZero() || moment.Before(a.wakeAt)) {
+		a.wakeAt = moment
+	}
+}
+
+// plan sets the next refresh.
+func (a *attempt) plan(moment time.Time) {
+	a.nextAt = moment
+	a.wakeBy(moment)
 }
 
 // Reconcile gathers, decides and acts; its one exit reports.
@@ -83,8 +106,7 @@ type attempt struct {
 // token and the write-back the session exists in this process only. A shutdown
 // keeps a refresh from being started, see refreshNow.
 func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctrl.Request) (ctrl.Result, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(shutdown), finishWithin)
-	defer cancel()
+	ctx := context.WithoutCancel(shutdown)
 	session := &v1alpha1.LoginSession{}
 	if err := r.Client.Get(ctx, request.NamespacedName, session); err != nil {
 		if client.IgnoreNotFound(err) == nil {
@@ -95,49 +117,66 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	if !session.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	lane, memory, free := r.lanes.enter(request.NamespacedName, cacheOf(session))
+	lane, memory, free := r.lanes.enter(session)
 	if !free {
 		// Another LoginSession of this login cache is at work; its write wakes
 		// this one, the wait is for when it writes nothing.
 		return ctrl.Result{RequeueAfter: loginrefresh.Floor}, nil
 	}
 	defer lane.exit()
+	memory.catchUp(session)
 
 	a := &attempt{session: session, lane: lane, memory: memory, now: r.Clock.Now()}
-	trouble, err := r.rotate(ctx, shutdown, a)
-	if err != nil {
-		return ctrl.Result{}, err
+	trouble := r.gather(ctx, a)
+	if trouble == nil {
+		var err error
+		if trouble, err = r.act(ctx, shutdown, a); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	return r.finish(ctx, a, trouble)
 }
 
-// rotate is the rotation, step by step. The first trouble is the one reported,
-// but what can still be published is published: workloads are served the last
-// good credentials through every failure. An error means that the API server
-// could not be read, so that nothing is known.
-func (r *LoginSessionReconciler) rotate(ctx, shutdown context.Context, a *attempt) (*trouble, error) {
-	if err := r.readRequest(ctx, a); err != nil {
-		return nil, err
+// gather reads what there is to know before anything is decided.
+func (r *LoginSessionReconciler) gather(ctx context.Context, a *attempt) *trouble {
+	ctx, cancel := context.WithTimeout(ctx, gatherWithin)
+	defer cancel()
+	r.readRequest(ctx, a)
+	if trouble := r.readTarget(ctx, a); trouble != nil {
+		return trouble
 	}
-	if err := r.readTarget(ctx, a); err != nil {
-		return nil, err
+	if trouble := r.load(ctx, a); trouble != nil {
+		return trouble
 	}
-	trouble, err := r.load(ctx, a)
-	if err != nil || trouble != nil {
-		return trouble, err
+	return r.settleRegion(ctx, a)
+}
+
+// act is the rotation: write back what is pending, refuse, refresh, publish. The
+// first trouble is the one reported, but what can still be published is: workloads
+// are served the last good credentials through every failure. Its error is that
+// of a shutdown.
+func (r *LoginSessionReconciler) act(ctx, shutdown context.Context, a *attempt) (*trouble, error) {
+	ctx, cancel := context.WithTimeout(ctx, actWithin)
+	defer cancel()
+	var trouble *trouble
+	if a.state.pending != nil {
+		trouble = r.writeBack(ctx, a)
 	}
-	if trouble := claim(a); trouble != nil {
-		return trouble, nil
+	if conflict := claim(a); conflict != nil {
+		return conflict, nil
 	}
-	if err := r.settleRegion(ctx, a); err != nil {
-		return nil, err
+	if root := r.identify(ctx, a); root != nil {
+		return root, nil
 	}
-	if trouble := r.identify(ctx, a); trouble != nil {
-		return trouble, nil
-	}
-	trouble, err = r.advance(ctx, shutdown, a)
-	if err != nil || trouble.forbidsPublishing() {
-		return trouble, err
+	if trouble == nil {
+		var err error
+		if trouble, err = r.advance(ctx, shutdown, a); err != nil {
+			return nil, err
+		}
+		// The login may be another now, and what was unknown can be asked.
+		if root := r.identify(ctx, a); root != nil {
+			return root, nil
+		}
 	}
 	unpublished := r.publish(ctx, a)
 	if trouble == nil || unpublished.contestsTarget() {
@@ -148,19 +187,25 @@ func (r *LoginSessionReconciler) rotate(ctx, shutdown context.Context, a *attemp
 
 // readRequest sees whether a person asked for a refresh. The cached status may
 // not show yet that the request was acted on, so the last word is the API
-// server's.
-func (r *LoginSessionReconciler) readRequest(ctx context.Context, a *attempt) error {
-	if requestedAt(a.session) == "" || requestedAt(a.session) == handledRequest(a.session) {
-		return nil
+// server's; a request that it cannot tell of waits.
+func (r *LoginSessionReconciler) readRequest(ctx context.Context, a *attempt) {
+	if requestedAt(a.session) == "" || a.wasHandled(a.session) {
+		return
 	}
 	live := &v1alpha1.LoginSession{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), live); err != nil {
-		return client.IgnoreNotFound(err)
+		log.FromContext(ctx).Info("the refresh request waits", "reason", brief(err))
+		a.wakeBy(a.now.Add(loginrefresh.Floor))
+		return
 	}
-	if requestedAt(live) != handledRequest(live) {
+	if !a.wasHandled(live) {
 		a.requested = requestedAt(live)
 	}
-	return nil
+}
+
+func (a *attempt) wasHandled(session *v1alpha1.LoginSession) bool {
+	asked := requestedAt(session)
+	return asked == handledRequest(session) || asked == a.memory.handled
 }
 
 // requestedAt is the refresh request, cut to what fits a status.

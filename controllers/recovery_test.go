@@ -58,14 +58,13 @@ func TestNewLoginDuringARefreshWins(t *testing.T) {
 		w.hooks.answered = nil
 		theirs = w.signIn("login")
 	}
-	wake := w.reconcile("dev")
+	w.reconcile("dev")
 	if got, want := w.stored("login").KeyThumbprint(), parse(t, theirs.Cache()).KeyThumbprint(); got != want {
 		t.Error("the new login was overwritten")
 	}
 	if id := w.get("dev").Status.Credentials.AccessKeyID; id != w.stored("login").Credentials.AccessKeyID {
 		t.Error("the credentials published are not the new login's")
 	}
-	w.sleep(wake, "dev")
 	w.expectRefreshes(1)
 	w.expectWell("dev")
 }

@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,24 +18,22 @@ const writeBackTries = 5
 const writeTimeout = 10 * time.Second
 
 // advance refreshes the login cache if that is due and nothing speaks against
-// it, and writes the result back before anything else can happen to it.
+// it, and writes the result back before anything else can happen to it. Its
+// error is that of a shutdown.
 func (r *LoginSessionReconciler) advance(ctx, shutdown context.Context, a *attempt) (*trouble, error) {
-	if a.state.pending != nil {
-		return r.writeBack(ctx, a)
-	}
 	if a.session.Spec.Suspend {
 		return nil, nil
 	}
-	if refusal, err := r.refuse(ctx, a); refusal != nil || err != nil {
-		return refusal, err
+	if refusal := r.refuse(ctx, a); refusal != nil {
+		return refusal, nil
 	}
 	decision := a.schedule().Decide(a.now, a.state.failureOf(a.login.Fingerprint()), a.requested != "")
-	a.nextAt = decision.At
-	if floor := a.state.askedAt.Add(loginrefresh.Floor); decision.Refresh && a.now.Before(floor) {
-		a.nextAt = floor
+	if !decision.Refresh {
+		a.plan(decision.At)
 		return refreshTrouble(a), nil
 	}
-	if !decision.Refresh {
+	if floor := a.state.askedAt.Add(loginrefresh.Floor); a.now.Before(floor) {
+		a.plan(floor)
 		return refreshTrouble(a), nil
 	}
 	log.FromContext(ctx).V(1).Info("refreshing", "reason", decision.Reason, "region", a.region)
@@ -59,21 +56,21 @@ func (a *attempt) schedule() loginrefresh.Schedule {
 
 // refuse finds what speaks against a refresh before anything is spent: a refresh
 // whose result cannot be kept may end the session.
-func (r *LoginSessionReconciler) refuse(ctx context.Context, a *attempt) (*trouble, error) {
+func (r *LoginSessionReconciler) refuse(ctx context.Context, a *attempt) *trouble {
 	if a.secret.Immutable != nil && *a.secret.Immutable {
-		return cacheImmutable(a), nil
+		return cacheImmutable(a)
 	}
 	allowed, err := r.permissions.mayUpdate(ctx, r.Client, cacheOf(a.session), a.now, a.requested != "")
 	if err != nil {
-		return nil, fmt.Errorf("ask whether the login cache may be written back: %w", err)
+		return unreadable(a, cacheOf(a.session), err)
 	}
 	if !allowed {
-		return writeBackForbidden(a), nil
+		return writeBackForbidden(a)
 	}
-	if own := a.session.Spec.SignInRegion; own != "" && own != a.region {
-		return regionConflict(a), nil
+	if own := a.session.Spec.SignInRegion; own != "" && own != a.region && a.regionLeader != nil {
+		return regionConflict(a)
 	}
-	return nil, nil
+	return nil
 }
 
 // refreshNow spends the refresh token. From here to the write-back the session
@@ -82,58 +79,64 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 	if shutdown.Err() != nil {
 		return nil, shutdown.Err()
 	}
-	a.state.askedAt = a.now
-	a.handled = a.requested != ""
+	a.state.askedAt = r.Clock.Now()
+	if a.requested != "" {
+		a.memory.handled = a.requested
+	}
 	rotation, err := r.SignIn.Refresh(ctx, a.login, a.region)
 	a.now = r.Clock.Now()
-	var failed *loginrefresh.RefreshError
-	if errors.As(err, &failed) {
-		a.state.fail(a.login.Fingerprint(), failed, a.now)
-		a.nextAt = a.schedule().RetryAt(*a.state.failure)
-		return refreshTrouble(a), nil
+	if err == nil {
+		return r.keep(ctx, a, rotation), nil
 	}
-	rotated, err := a.stored.Rotate(rotation)
-	if err != nil {
-		return nil, fmt.Errorf("apply the rotation to the login cache: %w", err)
-	}
-	a.state.failure, a.state.failedAt = nil, ""
-	a.state.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: &rotation}
-	a.login, a.lifetime = rotated, rotation.Lifetime
-	return r.writeBack(ctx, a)
+	failed := &loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}
+	errors.As(err, &failed)
+	a.state.fail(a.login.Fingerprint(), a.region, failed, a.now)
+	a.plan(a.schedule().RetryAt(*a.state.failure))
+	return refreshTrouble(a), nil
 }
 
-// writeBack stores the pending rotation in the login cache's Secret, on the
+// keep takes up a rotation and writes it back.
+func (r *LoginSessionReconciler) keep(ctx context.Context, a *attempt, rotation loginrefresh.Rotation) *trouble {
+	a.state.failure, a.state.failedAt = nil, ""
+	a.state.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: &rotation}
+	if err := applyPending(a); err != nil { // not for a login that was parsed
+		return cacheInvalid(a, err)
+	}
+	trouble := r.writeBack(ctx, a)
+	if trouble == nil {
+		a.plan(later(a.schedule().DueAt(), a.state.askedAt.Add(loginrefresh.Floor)))
+	}
+	return trouble
+}
+
+// writeBack stores a pending rotation in the login cache's Secret, on the
 // resourceVersion it was read at. If somebody wrote in between, the Secret is
 // read again: load then tells whether it is still the same session. Only the
 // write is ever repeated, never the refresh.
-func (r *LoginSessionReconciler) writeBack(ctx context.Context, a *attempt) (*trouble, error) {
+func (r *LoginSessionReconciler) writeBack(ctx context.Context, a *attempt) *trouble {
 	var err error
 	for range writeBackTries {
 		if err = r.updateCache(ctx, a); err == nil {
-			return r.writtenBack(ctx, a), nil
+			a.stored, a.state.pending = a.login, nil
+			return nil
 		}
 		if !apierrors.IsConflict(err) {
 			break
 		}
-		trouble, readErr := r.load(ctx, a)
-		if readErr != nil || trouble != nil {
-			return trouble, readErr
+		if trouble := r.load(ctx, a); trouble != nil {
+			return trouble
 		}
-		if a.state.pending == nil { // another login: theirs wins, ours is dropped
-			a.nextAt = a.now.Add(loginrefresh.Floor)
-			return nil, nil
+		if a.state.pending == nil { // another login was stored: theirs wins
+			return nil
 		}
 	}
 	if apierrors.IsNotFound(err) {
-		return cacheMissing(a), nil
+		return cacheMissing(a)
 	}
 	if apierrors.IsForbidden(err) {
 		r.permissions.forget(cacheOf(a.session))
 	}
-	pending := a.state.pending
-	pending.failures = pending.failures.Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
-	a.nextAt = time.Time{}
-	return writeBackPending(a, err, a.schedule().RetryAt(*pending.failures)), nil
+	return writeBackPending(a, err)
 }
 
 func (r *LoginSessionReconciler) updateCache(ctx context.Context, a *attempt) error {
@@ -149,14 +152,9 @@ func (r *LoginSessionReconciler) updateCache(ctx context.Context, a *attempt) er
 	return nil
 }
 
-// writtenBack settles a rotation that is safe in its Secret, and uses the new
-// credentials to learn who is signed in where that is not known yet.
-func (r *LoginSessionReconciler) writtenBack(ctx context.Context, a *attempt) *trouble {
-	a.state.pending = nil
-	a.stored = a.login
-	a.nextAt = a.schedule().DueAt()
-	if !a.state.confirmed {
-		r.confirm(ctx, a)
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	return r.identify(ctx, a)
+	return b
 }

@@ -21,12 +21,12 @@ func (r *LoginSessionReconciler) sharers(ctx context.Context, session *v1alpha1.
 }
 
 // settleRegion decides where the session is refreshed, alike for all that share
-// its login cache: the oldest LoginSession that names a region decides, so that
-// a newcomer cannot send an established session elsewhere.
-func (r *LoginSessionReconciler) settleRegion(ctx context.Context, a *attempt) error {
+// its login cache: as the oldest LoginSession has it, by name or by default, so
+// that a newcomer cannot send an established session elsewhere.
+func (r *LoginSessionReconciler) settleRegion(ctx context.Context, a *attempt) *trouble {
 	sharers, err := r.sharers(ctx, a.session)
 	if err != nil {
-		return fmt.Errorf("list the LoginSessions that share the login cache: %w", err)
+		return unreadable(a, cacheOf(a.session), err)
 	}
 	sharers = slices.DeleteFunc(sharers, func(s v1alpha1.LoginSession) bool {
 		key, err := cacheKey(a.secret, s.Spec.LoginCacheSecretRef.Key)
@@ -35,26 +35,30 @@ func (r *LoginSessionReconciler) settleRegion(ctx context.Context, a *attempt) e
 	slices.SortFunc(sharers, func(a, b v1alpha1.LoginSession) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
-	var workloadRegion string
-	for i := range sharers {
-		a.followRegion(&sharers[i])
-		workloadRegion = cmp.Or(workloadRegion, sharers[i].Spec.Region)
+	leader := a.session
+	if len(sharers) > 0 {
+		leader = &sharers[0]
 	}
-	a.region = cmp.Or(a.region, a.login.SignInRegion, workloadRegion, a.session.Spec.Region, r.SignInRegion)
+	a.regionLeader = leader
+	a.region = cmp.Or(leader.Spec.SignInRegion, a.login.SignInRegion, leader.Spec.Region, r.SignInRegion)
+	a.state.forgiveRegion(a.region)
+	for _, sharer := range sharers {
+		if own := sharer.Spec.SignInRegion; own != "" && own != a.region {
+			a.note = fmt.Sprintf(" LoginSession %s shares the login cache and names another spec.signInRegion, %s, which is not used.", sharer.Name, own)
+		}
+	}
 	return nil
 }
 
-// followRegion takes the sign-in region of the first LoginSession that names one,
-// and notes one that names another.
-func (a *attempt) followRegion(sharer *v1alpha1.LoginSession) {
-	switch region := sharer.Spec.SignInRegion; {
-	case region == "":
-	case a.regionLeader == nil:
-		a.regionLeader, a.region = sharer, region
-	case region != a.region:
-		a.note = fmt.Sprintf(" LoginSession %s shares the login cache and names another spec.signInRegion, %s, which is not used.",
-			sharer.Name, region)
+// regionSource says where the region is from, for who has to correct it.
+func (a *attempt) regionSource() string {
+	switch leader := a.regionLeader; {
+	case leader.UID != a.session.UID:
+		return fmt.Sprintf("that of LoginSession %s, which shares the login cache and is older,", leader.Name)
+	case leader.Spec.SignInRegion != "":
+		return "spec.signInRegion"
 	}
+	return "the default for the missing spec.signInRegion"
 }
 
 // sharersOf wakes the LoginSessions that share a login cache with a changed one:

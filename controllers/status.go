@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -57,10 +58,7 @@ func summarizeFacts(a *attempt, status *v1alpha1.LoginSessionStatus) {
 }
 
 func refreshRecord(a *attempt) *v1alpha1.Refresh {
-	record := v1alpha1.Refresh{LastHandledRequestAt: handledRequest(a.session)}
-	if a.handled {
-		record.LastHandledRequestAt = a.requested
-	}
+	record := v1alpha1.Refresh{LastHandledRequestAt: cmp.Or(a.memory.handled, handledRequest(a.session))}
 	if failure := a.state.failureOf(a.login.Fingerprint()); failure != nil {
 		record.Failures = int32(min(failure.Count, 1<<30))
 		record.LastFailureAt = timeOrNil(failure.At)

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"time"
 
@@ -41,26 +40,34 @@ func (p *published) schedule() loginrefresh.Schedule {
 
 // readTarget reads the target Secret from the API server. What it holds is
 // known from the status: publishing recorded it there.
-func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) error {
-	a.target, a.published = nil, nil
+func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) *trouble {
+	a.target, a.published = nil, publishedBefore(a.session)
 	target := &corev1.Secret{}
 	err := r.Client.Get(ctx, targetOf(a.session), target)
 	if apierrors.IsNotFound(err) {
+		a.published = nil
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read the target Secret %s: %w", targetOf(a.session), err)
+		return unreadable(a, targetOf(a.session), err)
 	}
 	a.target = target
-	credentials := a.session.Status.Credentials
-	if owns(a.session, target) && credentials != nil && credentials.ExpiresAt != nil && credentials.RefreshedAt != nil {
-		a.published = &published{
-			accessKeyID: credentials.AccessKeyID,
-			expiresAt:   credentials.ExpiresAt.Time,
-			lifetime:    credentials.ExpiresAt.Sub(credentials.RefreshedAt.Time),
-		}
+	if !owns(a.session, target) || len(target.Data) == 0 {
+		a.published = nil
 	}
 	return nil
+}
+
+func publishedBefore(session *v1alpha1.LoginSession) *published {
+	credentials := session.Status.Credentials
+	if credentials == nil || credentials.ExpiresAt == nil || credentials.RefreshedAt == nil {
+		return nil
+	}
+	return &published{
+		accessKeyID: credentials.AccessKeyID,
+		expiresAt:   credentials.ExpiresAt.Time,
+		lifetime:    credentials.ExpiresAt.Sub(credentials.RefreshedAt.Time),
+	}
 }
 
 func targetOf(session *v1alpha1.LoginSession) types.NamespacedName {
@@ -96,8 +103,8 @@ func owns(session *v1alpha1.LoginSession, secret *corev1.Secret) bool {
 		secret.Annotations[uidAnnotation] == string(session.UID)
 }
 
-// publish makes the target hold the newest credentials, unless those had better
-// not be handed out; what is in place stays there then.
+// publish makes the target hold the newest credentials. Where those had better
+// not be handed out, what is in place stays there, and all but it is kept right.
 func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *trouble {
 	files, err := render(a)
 	if err != nil {
@@ -105,23 +112,24 @@ func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *troub
 	}
 	for range publishTries {
 		desired := desiredTarget(a, files)
-		switch {
-		case a.target != nil && equality.Semantic.DeepEqual(a.target, desired):
-			a.recordPublished(desired)
-			return nil
-		case !a.schedule().Publishable(a.now):
-			return nil
+		if !a.holds(files) && !a.schedule().Publishable(a.now) {
+			if a.target == nil {
+				return nil
+			}
+			desired.Data = a.target.Data
 		}
-		err = r.writeTarget(ctx, a, desired)
-		if err == nil {
-			a.recordPublished(desired)
+		if err = r.writeTarget(ctx, a, desired); err == nil {
+			a.target = desired
+			if a.holds(files) {
+				a.recordPublished()
+			}
 			return nil
 		}
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			break
 		}
-		if err = r.readTarget(ctx, a); err != nil {
-			break
+		if unread := r.readTarget(ctx, a); unread != nil {
+			return unread
 		}
 		if conflict := claim(a); conflict != nil {
 			return conflict
@@ -130,7 +138,15 @@ func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *troub
 	return publishFailed(a, err)
 }
 
+// holds says whether the target has these files, and no others.
+func (a *attempt) holds(files map[string][]byte) bool {
+	return a.target != nil && equality.Semantic.DeepEqual(a.target.Data, files)
+}
+
 func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, desired *corev1.Secret) error {
+	if equality.Semantic.DeepEqual(a.target, desired) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if a.target == nil {
@@ -139,9 +155,8 @@ func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, de
 	return r.Client.Update(ctx, desired)
 }
 
-func (a *attempt) recordPublished(target *corev1.Secret) {
+func (a *attempt) recordPublished() {
 	a.memory.unpublished = nil
-	a.target = target
 	a.published = &published{
 		accessKeyID: a.login.Credentials.AccessKeyID,
 		expiresAt:   a.login.Credentials.ExpiresAt,

@@ -2,24 +2,25 @@ package controllers
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
-// trouble is why a LoginSession is not as it should be: a reason of the API, a
-// sentence that names the thing and the next step, and when to look again. It
-// never quotes a Secret's content.
+// trouble is why a LoginSession is not as it should be: a reason of the API and a
+// sentence that names the thing and the next step. It never quotes a Secret's
+// content.
 type trouble struct {
 	reason  string
 	message string
-	// retryAt is zero where only a change can help, which the watches report.
-	retryAt time.Time
 }
 
 // effect is a row of the conditions table.
@@ -48,6 +49,7 @@ var effects = map[string]effect{
 	v1alpha1.ReasonSignInRegionConflict: {unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonTargetConflict:       {unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonWriteBackPending:     {session: metav1.ConditionTrue, kstatus: v1alpha1.ReconcilingCondition},
+	v1alpha1.ReasonSecretUnreadable:     {kstatus: v1alpha1.ReconcilingCondition},
 	v1alpha1.ReasonPublishFailed:        {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, kstatus: v1alpha1.ReconcilingCondition},
 }
 
@@ -68,19 +70,19 @@ func refreshTrouble(a *attempt) *trouble {
 	if failure == nil {
 		return nil
 	}
-	retryAt := a.schedule().RetryAt(*failure)
 	switch failure.Outcome {
 	case loginrefresh.SessionOver:
-		return &trouble{reason: v1alpha1.ReasonReloginRequired, message: "The login session is over (" + a.state.message + "). " + loginAgain(a)}
+		return &trouble{v1alpha1.ReasonReloginRequired, fmt.Sprintf("The login session is over (%s). %s", a.state.message, loginAgain(a))}
 	case loginrefresh.Denied:
-		return &trouble{v1alpha1.ReasonPermissionDenied,
-			"IAM denies the refresh (" + a.state.message + "): allow signin:CreateOAuth2Token, for example with the managed policy SignInLocalDevelopmentAccess.", retryAt}
+		return &trouble{v1alpha1.ReasonPermissionDenied, fmt.Sprintf("IAM denies the refresh (%s): allow signin:CreateOAuth2Token, "+
+			"for example with the managed policy SignInLocalDevelopmentAccess.", a.state.message)}
 	case loginrefresh.Rejected:
-		return &trouble{v1alpha1.ReasonRefreshRejected, fmt.Sprintf(
-			"AWS Sign-In in region %s rejects the refresh (%s). Either spec.signInRegion is not the region of `aws login`, or the session was revoked, or the service has an outage. The operator keeps trying.", a.region, a.state.message), retryAt}
+		return &trouble{v1alpha1.ReasonRefreshRejected, fmt.Sprintf("AWS Sign-In in region %s rejects the refresh (%s). "+
+			"Either %s is not the region of `aws login`, or the session was revoked, or the service has an outage. The operator keeps trying.",
+			a.region, a.state.message, a.regionSource())}
 	}
 	return &trouble{v1alpha1.ReasonRefreshFailing, fmt.Sprintf(
-		"Refreshing in region %s fails (%s). The operator keeps trying.", a.region, a.state.message), retryAt}
+		"Refreshing in region %s fails (%s). The operator keeps trying.", a.region, a.state.message)}
 }
 
 // outcomeOf reads a failure's meaning back from the conditions that told of it.
@@ -114,66 +116,87 @@ func loginAgain(a *attempt) string {
 }
 
 func cacheMissing(a *attempt) *trouble {
-	return &trouble{reason: v1alpha1.ReasonLoginCacheNotFound, message: fmt.Sprintf(
+	return &trouble{v1alpha1.ReasonLoginCacheNotFound, fmt.Sprintf(
 		"Secret %s does not exist (spec.loginCacheSecretRef.name). %s", cacheOf(a.session), loginAgain(a))}
 }
 
 func cacheInvalid(a *attempt, err error) *trouble {
-	return &trouble{reason: v1alpha1.ReasonLoginCacheInvalid, message: fmt.Sprintf(
+	return &trouble{v1alpha1.ReasonLoginCacheInvalid, fmt.Sprintf(
 		"Secret %s cannot be used: %v. It must hold, unchanged, the file that `aws login` wrote.", cacheOf(a.session), err)}
 }
 
 func cacheImmutable(a *attempt) *trouble {
-	return &trouble{reason: v1alpha1.ReasonWriteBackImpossible, message: fmt.Sprintf(
+	return &trouble{v1alpha1.ReasonWriteBackImpossible, fmt.Sprintf(
 		"Secret %s is immutable, so that a rotated login cache could not be written back: delete it and create it again without immutable.", cacheOf(a.session))}
 }
 
 func writeBackForbidden(a *attempt) *trouble {
+	a.wakeBy(a.now.Add(loginrefresh.SlowPoll))
 	return &trouble{v1alpha1.ReasonWriteBackImpossible, fmt.Sprintf(
-		"The operator may not update Secret %s, so that a rotated login cache could not be written back: allow its service account the verb update on secrets.", cacheOf(a.session)),
-		a.now.Add(loginrefresh.SlowPoll)}
+		"The operator may not update Secret %s, so that a rotated login cache could not be written back: allow its service account the verb update on secrets.", cacheOf(a.session))}
 }
 
-func writeBackPending(a *attempt, err error, retryAt time.Time) *trouble {
+func writeBackPending(a *attempt, err error) *trouble {
+	a.wakeBy(again(a, &a.state.pending.failures))
 	return &trouble{v1alpha1.ReasonWriteBackPending, fmt.Sprintf(
-		"The rotated login cache is kept in memory, because Secret %s could not be updated: %s. The operator keeps trying.", cacheOf(a.session), brief(err)), retryAt}
+		"The rotated login cache is kept in memory, because Secret %s could not be updated: %s. The operator keeps trying.", cacheOf(a.session), brief(err))}
+}
+
+func unreadable(a *attempt, secret types.NamespacedName, err error) *trouble {
+	a.wakeBy(again(a, &a.memory.unread))
+	return &trouble{v1alpha1.ReasonSecretUnreadable, fmt.Sprintf(
+		"Secret %s could not be read: %s. The operator keeps trying.", secret, brief(err))}
+}
+
+// again counts a failure of the API server and says when to try again, with the
+// waits of a failed refresh.
+func again(a *attempt, failures **loginrefresh.Failure) time.Time {
+	*failures = (*failures).Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
+	schedule := loginrefresh.Schedule{Lifetime: loginrefresh.MaxLifetime, Seed: string(a.session.UID)}
+	return schedule.RetryAt(**failures)
 }
 
 func rootRefused(a *attempt) *trouble {
-	return &trouble{reason: v1alpha1.ReasonRootRefused, message: fmt.Sprintf(
+	return &trouble{v1alpha1.ReasonRootRefused, fmt.Sprintf(
 		"The login session is of the root user of account %s: run `aws login` as an IAM or federated user, or start the operator with --allow-root.", a.identity.AccountID)}
 }
 
 func regionConflict(a *attempt) *trouble {
-	return &trouble{reason: v1alpha1.ReasonSignInRegionConflict, message: fmt.Sprintf(
-		"LoginSession %s, which shares the login cache and is older, has spec.signInRegion %s, this one %s: a session has one sign-in region. Make them equal.",
+	return &trouble{v1alpha1.ReasonSignInRegionConflict, fmt.Sprintf(
+		"LoginSession %s, which shares the login cache and is older, refreshes in region %s, and this one has spec.signInRegion %s: a session has one sign-in region. Make them equal.",
 		a.regionLeader.Name, a.region, a.session.Spec.SignInRegion)}
 }
 
 func targetForeign(a *attempt) *trouble {
-	return &trouble{reason: v1alpha1.ReasonTargetConflict, message: fmt.Sprintf(
+	return &trouble{v1alpha1.ReasonTargetConflict, fmt.Sprintf(
 		"Secret %s exists and does not belong to this LoginSession: delete it, or set spec.target.secretName to another name.", targetOf(a.session))}
 }
 
 func targetImmutable(a *attempt) *trouble {
-	return &trouble{reason: v1alpha1.ReasonTargetConflict, message: fmt.Sprintf(
+	return &trouble{v1alpha1.ReasonTargetConflict, fmt.Sprintf(
 		"Secret %s is immutable: delete it, and the operator creates it again.", targetOf(a.session))}
 }
 
-// publishFailed counts, so that the waits grow as those of a refresh do.
 func publishFailed(a *attempt, err error) *trouble {
-	a.memory.unpublished = a.memory.unpublished.Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
-	a.publishAt = a.schedule().RetryAt(*a.memory.unpublished)
-	return &trouble{reason: v1alpha1.ReasonPublishFailed, message: fmt.Sprintf(
+	a.wakeBy(again(a, &a.memory.unpublished))
+	return &trouble{v1alpha1.ReasonPublishFailed, fmt.Sprintf(
 		"Secret %s could not be written: %s. The operator keeps trying.", targetOf(a.session), brief(err))}
 }
 
-// brief cuts an error of the API server to what a condition can hold.
+// brief says why the API server refused. An answer's own text is passed on only
+// where the API server wrote it: an admission webhook's may quote the Secret.
 func brief(err error) string {
-	if err == nil {
-		return "others keep writing it"
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return cut(err.Error(), 300)
 	}
-	return cut(err.Error(), 300)
+	text := status.Status().Message
+	for _, own := range []string{"exceeded quota", "cannot get resource", "cannot create resource", "cannot update resource", "because it is being terminated"} {
+		if strings.Contains(text, own) && !strings.Contains(text, "admission webhook") {
+			return cut(text, 300)
+		}
+	}
+	return fmt.Sprintf("the API server answered HTTP %d %s", status.Status().Code, status.Status().Reason)
 }
 
 // cut keeps text within a number of bytes, without half a character at its end.

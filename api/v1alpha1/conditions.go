@@ -35,6 +35,10 @@ const (
 	// ReasonPublishFailed: the target Secret could not be written.
 	ReasonPublishFailed = "PublishFailed"
 
+	// ReasonSecretUnreadable: the login cache's or the target Secret could not be
+	// read, which is not to say that it does not exist.
+	ReasonSecretUnreadable = "SecretUnreadable"
+
 	// ReasonRefreshFailing: attempts to refresh fail in ways that may pass.
 	ReasonRefreshFailing = "RefreshFailing"
 	// ReasonRefreshOverdue: the credentials are too close to their expiry.

@@ -29,9 +29,13 @@ import (
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
-// shutdownTimeout is longer than the longest reconcile, so that a rotation in
-// flight is finished.
-const shutdownTimeout = 45 * time.Second
+// A shutdown finishes the rotations in flight and then tries to write back what
+// could not be written before. Both together take less than the minute that the
+// manifests give the pod.
+const (
+	shutdownTimeout = 45 * time.Second
+	lastWrites      = 10 * time.Second
+)
 
 func main() {
 	options, err := parseOptions(flag.CommandLine, os.Args[1:], os.Getenv)
@@ -78,8 +82,16 @@ func run(ctx context.Context, options *options) error {
 	if err := addChecks(mgr); err != nil {
 		return fmt.Errorf("set up the health probes: %w", err)
 	}
+	if err := mgr.Add(manager.RunnableFunc(reconciler.FlushOrphans)); err != nil {
+		return fmt.Errorf("set up the write-back of orphans: %w", err)
+	}
 	ctrl.Log.Info("starting", "version", version())
-	return mgr.Start(ctx)
+	err = mgr.Start(ctx)
+	// However it ended: what AWS rotated must not end with it.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
+	defer cancel()
+	reconciler.Flush(last)
+	return err
 }
 
 func newManager(config *rest.Config, options *options) (manager.Manager, error) {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap/zapcore"
@@ -142,7 +144,8 @@ func (o *options) leaseName() string {
 	if o.watchNamespaces == "" && o.watchSelector == "" {
 		return name
 	}
-	sum := sha256.Sum256([]byte(o.watchNamespaces + "\n" + o.watchSelector))
+	namespaces := slices.Sorted(maps.Keys(o.namespaces))
+	sum := sha256.Sum256([]byte(strings.Join(namespaces, ",") + "\n" + o.selector.String()))
 	return name + "-" + hex.EncodeToString(sum[:4])
 }
 

@@ -99,6 +99,13 @@ func TestOperatorsThatWatchDifferentThingsHaveDifferentLeases(t *testing.T) {
 		}
 		names[o.leaseName()] = true
 	}
+	same, err := parse(nil, "--watch-namespaces=b,a", "--watch-label-selector=y,x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := parse(nil, "--watch-namespaces=a, b", "--watch-label-selector=x,y"); err != nil || same.leaseName() != again.leaseName() {
+		t.Errorf("the order of namespaces or labels makes another lease (error %v)", err)
+	}
 	if len(names) != 5 {
 		t.Errorf("leases are %v", names)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +33,6 @@ type Client struct {
 	// Now is the wall clock.
 	Now func() time.Time
 
-	regions sync.Map // region -> *signin.Client
 	// skew is what must be added to the wall clock to get AWS's, in
 	// nanoseconds. It stays zero until AWS refuses a proof for its time.
 	skew atomic.Int64
@@ -94,9 +92,6 @@ func rotationOf(reply *types.CreateOAuth2TokenResponseBody, sentAt time.Time) Ro
 // but this Client: signin.New reads neither the environment nor a profile, so
 // that AWS_ENDPOINT_URL cannot send a refresh token elsewhere.
 func (c *Client) region(name string) *signin.Client {
-	if known, ok := c.regions.Load(name); ok {
-		return known.(*signin.Client)
-	}
 	options := signin.Options{
 		Region:     name,
 		HTTPClient: c.HTTP,
@@ -112,8 +107,7 @@ func (c *Client) region(name string) *signin.Client {
 	if c.UseDualStack {
 		options.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 	}
-	client, _ := c.regions.LoadOrStore(name, signin.New(options))
-	return client.(*signin.Client)
+	return signin.New(options)
 }
 
 // addProof signs the request as it will be sent, with the key of the same login

@@ -19,13 +19,13 @@ const maxReply = 64 << 10
 // NewHTTPClient returns the client for every request that carries a token or
 // credentials: proxied as HTTPS_PROXY says, TLS 1.2 or newer, trusting roots
 // (nil for the system's), never following a redirect, and never reading more
-// than 64 KiB of a reply.
+// than 64 KiB of a reply. It speaks HTTP/1.1, where a connection that has gone
+// silent fails one request; an HTTP/2 one would be used again for all that follow.
 func NewHTTPClient(roots *x509.CertPool) *http.Client {
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		OnProxyConnectResponse: refusedByProxy,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		ForceAttemptHTTP2:      true,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    5 * time.Second,
 		ResponseHeaderTimeout:  DefaultTimeout,
