@@ -53,11 +53,6 @@ var effects = map[string]effect{
 	v1alpha1.ReasonPublishFailed:        {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, kstatus: v1alpha1.ReconcilingCondition},
 }
 
-// forbidsPublishing: root's credentials are not handed out.
-func (t *trouble) forbidsPublishing() bool {
-	return t != nil && t.reason == v1alpha1.ReasonRootRefused
-}
-
 // contestsTarget: whatever else is wrong, workloads may not read our files.
 func (t *trouble) contestsTarget() bool {
 	return t != nil && t.reason == v1alpha1.ReasonTargetConflict
