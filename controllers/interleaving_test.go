@@ -291,7 +291,7 @@ func TestDeletionPolicyCountsThoughTheCredentialsHaveExpired(t *testing.T) {
 func TestTargetOfAnotherLoginSessionIsNoLoginCache(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("login")
-	w.session("dev")
+	w.session("dev", func(s *v1alpha1.LoginSession) { s.Spec.Target.Formats = []v1alpha1.TargetFormat{v1alpha1.LoginCache} })
 	w.reconcile("dev")
 	w.session("parasite", func(s *v1alpha1.LoginSession) { s.Spec.LoginCacheSecretRef.Name = "dev" })
 	w.pass(6 * time.Minute)

@@ -182,3 +182,15 @@ func TestTransitionIsToldOnceThoughTheCacheLagsBehind(t *testing.T) {
 	w.must(err)
 	expectEvents(t, w)
 }
+
+func TestLoginSessionThatIsCreatedAnewHasNoPast(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("login")
+	w.session("dev", retained)
+	w.reconcile("dev")
+	w.must(api.Delete(w.ctx, w.get("dev")))
+	w.awaitGone("dev")
+	w.session("dev", retained)
+	w.reconcile("dev")
+	w.expectWell("dev")
+}
