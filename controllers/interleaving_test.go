@@ -299,3 +299,25 @@ func TestTargetOfAnotherLoginSessionIsNoLoginCache(t *testing.T) {
 	w.expect("parasite", "Ready", "False LoginCacheInvalid")
 	w.expectRefreshes(0)
 }
+
+func TestExpiredCredentialsAreNotPublishedAnew(t *testing.T) {
+	w := due(t)
+	before := w.secret("dev").Data
+	w.pass(20 * time.Minute)
+	w.aws.Inject(fakeaws.ServerError())
+	w.change("dev", func(s *v1alpha1.LoginSession) { s.Spec.Region = "eu-west-1" })
+	w.reconcile("dev")
+	if after := w.secret("dev").Data; string(after["config"]) != string(before["config"]) {
+		t.Error("files with expired credentials were written")
+	}
+}
+
+func TestTargetWithoutContentIsNotTakenForPublished(t *testing.T) {
+	w := due(t)
+	w.must(api.Delete(w.ctx, w.secret("login")))
+	target := w.secret("dev")
+	target.Data = nil
+	w.must(api.Update(w.ctx, target))
+	w.reconcile("dev")
+	w.expect("dev", "SessionActive", "False LoginCacheNotFound", "CredentialsValid", "False NeverPublished")
+}
