@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -66,9 +67,12 @@ func setLogger(options *options) {
 func run(ctx context.Context, options *options) error {
 	config, err := ctrl.GetConfig()
 	if err != nil {
-		return fmt.Errorf("find a cluster: %w", err)
+		return fmt.Errorf("find a cluster (name one with --kubeconfig or KUBECONFIG): %w", err)
 	}
 	mgr, err := newManager(config, options)
+	if meta.IsNoMatchError(err) {
+		return errors.New("the cluster does not know LoginSession: install its CRD first (config/crd)")
+	}
 	if err != nil {
 		return fmt.Errorf("set up the manager: %w", err)
 	}
