@@ -75,8 +75,8 @@ func (w *world) startWith(c client.Client) {
 		Live:         shared.GetAPIReader(),
 		Recorder:     w.events,
 		Clock:        w.clock,
-		SignIn:       &loginrefresh.Client{HTTP: http, Endpoint: w.endpoint, Now: w.clock.Now},
-		STS:          &loginrefresh.Caller{HTTP: http, Endpoint: w.endpoint},
+		SignIn:       &loginrefresh.Client{HTTP: http, Endpoint: loginrefresh.Endpoint{URL: w.endpoint}, Now: w.clock.Now},
+		STS:          &loginrefresh.Caller{HTTP: http, Endpoint: loginrefresh.Endpoint{URL: w.endpoint}},
 		SignInRegion: "us-east-1",
 	}
 }

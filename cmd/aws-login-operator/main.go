@@ -127,23 +127,12 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 	}
 	client := loginrefresh.NewHTTPClient(roots)
 	return &controllers.LoginSessionReconciler{
-		Client:   mgr.GetClient(),
-		Live:     mgr.GetAPIReader(),
-		Recorder: mgr.GetEventRecorder("aws-login-operator"),
-		Clock:    clock.RealClock{},
-		SignIn: &loginrefresh.Client{
-			HTTP:         client,
-			Endpoint:     options.signInEndpoint,
-			UseFIPS:      options.useFIPS,
-			UseDualStack: options.useDualStack,
-			Now:          time.Now,
-		},
-		STS: &loginrefresh.Caller{
-			HTTP:         client,
-			Endpoint:     options.stsEndpoint,
-			UseFIPS:      options.useFIPS,
-			UseDualStack: options.useDualStack,
-		},
+		Client:       mgr.GetClient(),
+		Live:         mgr.GetAPIReader(),
+		Recorder:     mgr.GetEventRecorder("aws-login-operator"),
+		Clock:        clock.RealClock{},
+		SignIn:       &loginrefresh.Client{HTTP: client, Endpoint: options.endpoint(options.signInEndpoint), Now: time.Now},
+		STS:          &loginrefresh.Caller{HTTP: client, Endpoint: options.endpoint(options.stsEndpoint)},
 		SignInRegion: options.signInRegion,
 		AllowRoot:    options.allowRoot,
 	}, nil

@@ -137,6 +137,10 @@ func (o *options) checkSignIn() error {
 	return nil
 }
 
+func (o *options) endpoint(url string) loginrefresh.Endpoint {
+	return loginrefresh.Endpoint{URL: url, UseFIPS: o.useFIPS, UseDualStack: o.useDualStack}
+}
+
 // leaseName differs between operators that watch different LoginSessions, so
 // that they can run side by side.
 func (o *options) leaseName() string {

@@ -17,9 +17,8 @@ const callerTimeout = 3 * time.Second
 // Caller asks AWS STS whose credentials these are.
 type Caller struct {
 	HTTP *http.Client
-	// Endpoint replaces the regional endpoint of AWS where it is not empty.
-	Endpoint              string
-	UseFIPS, UseDualStack bool
+	// Endpoint of AWS STS.
+	Endpoint Endpoint
 }
 
 // Identity calls GetCallerIdentity, which needs no permission. Like signin.New,
@@ -45,7 +44,9 @@ func (c *Caller) client(credentials Credentials, region string) *sts.Client {
 		Region:     region,
 		HTTPClient: c.HTTP,
 		Retryer:    aws.NopRetryer{},
-		AppID:      "aws-login-operator",
+		AppID:      appID,
+
+		BaseEndpoint: c.Endpoint.base(),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{
 				AccessKeyID:     credentials.AccessKeyID,
@@ -54,14 +55,7 @@ func (c *Caller) client(credentials Credentials, region string) *sts.Client {
 			}, nil
 		}),
 	}
-	if c.Endpoint != "" {
-		options.BaseEndpoint = &c.Endpoint
-	}
-	if c.UseFIPS {
-		options.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
-	}
-	if c.UseDualStack {
-		options.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
-	}
+	options.EndpointOptions.UseFIPSEndpoint = c.Endpoint.fips()
+	options.EndpointOptions.UseDualStackEndpoint = c.Endpoint.dualStack()
 	return sts.New(options)
 }

@@ -20,7 +20,7 @@ func newCaller(t *testing.T, arn string) (*Caller, Credentials, *fakeaws.Server)
 	server := httptest.NewServer(aws)
 	t.Cleanup(server.Close)
 	login := parsed(t, aws.Login(arn).Cache())
-	return &Caller{HTTP: NewHTTPClient(nil), Endpoint: server.URL}, login.Credentials, aws
+	return &Caller{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}, login.Credentials, aws
 }
 
 func TestIdentityIsTheOwnerOfTheCredentials(t *testing.T) {
@@ -91,7 +91,7 @@ func TestAnAnswerThatIsNoIdentityIsRefused(t *testing.T) {
 				_, _ = w.Write([]byte(body))
 			}))
 			defer server.Close()
-			noIdentity(t, &Caller{HTTP: NewHTTPClient(nil), Endpoint: server.URL}, Credentials{AccessKeyID: "a", SecretAccessKey: canary})
+			noIdentity(t, &Caller{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}, Credentials{AccessKeyID: "a", SecretAccessKey: canary})
 			if calls != 1 {
 				t.Errorf("%d calls", calls)
 			}
@@ -108,7 +108,7 @@ func TestIdentityIsNotWaitedForLongerThanTheCaller(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	started := time.Now()
-	_, err := (&Caller{HTTP: NewHTTPClient(nil), Endpoint: server.URL}).Identity(ctx, Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, "us-east-1")
+	_, err := (&Caller{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}).Identity(ctx, Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, "us-east-1")
 	if err == nil || time.Since(started) > 2*time.Second {
 		t.Errorf("%v after %s", err, time.Since(started))
 	}
@@ -125,7 +125,7 @@ func TestIdentityIsAskedOfThePartition(t *testing.T) {
 			fips, dual bool
 		}{{want.plain, false, false}, {want.fips, true, false}, {want.dual, false, true}} {
 			sent := &recorder{}
-			caller := &Caller{HTTP: &http.Client{Transport: sent}, UseFIPS: c.fips, UseDualStack: c.dual}
+			caller := &Caller{HTTP: &http.Client{Transport: sent}, Endpoint: Endpoint{UseFIPS: c.fips, UseDualStack: c.dual}}
 			_, _ = caller.Identity(t.Context(), Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, region)
 			if got := strings.Join(sent.urls, " "); got != "POST https://"+c.host+"/" {
 				t.Errorf("%s (FIPS %t, dual stack %t): %s, want %s", region, c.fips, c.dual, got, c.host)

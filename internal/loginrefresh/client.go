@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -24,10 +23,8 @@ const DefaultTimeout = 10 * time.Second
 type Client struct {
 	// HTTP sends the requests; see NewHTTPClient.
 	HTTP *http.Client
-	// Endpoint replaces the regional endpoint of AWS where it is not empty.
-	Endpoint string
-	// UseFIPS and UseDualStack choose among AWS's own endpoints.
-	UseFIPS, UseDualStack bool
+	// Endpoint of AWS Sign-In.
+	Endpoint Endpoint
 	// Timeout of one refresh; DefaultTimeout where it is zero.
 	Timeout time.Duration
 	// Now is the wall clock.
@@ -96,17 +93,12 @@ func (c *Client) region(name string) *signin.Client {
 		Region:     name,
 		HTTPClient: c.HTTP,
 		Retryer:    aws.NopRetryer{},
-		AppID:      "aws-login-operator",
+		AppID:      appID,
+
+		BaseEndpoint: c.Endpoint.base(),
 	}
-	if c.Endpoint != "" {
-		options.BaseEndpoint = &c.Endpoint
-	}
-	if c.UseFIPS {
-		options.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
-	}
-	if c.UseDualStack {
-		options.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
-	}
+	options.EndpointOptions.UseFIPSEndpoint = c.Endpoint.fips()
+	options.EndpointOptions.UseDualStackEndpoint = c.Endpoint.dualStack()
 	return signin.New(options)
 }
 
@@ -128,22 +120,4 @@ func addProof(login *Login, issuedAt time.Time) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("DPoP", sign), middleware.After)
 	}
-}
-
-// CheckEndpoint refuses a custom endpoint that would carry tokens in the clear
-// to another machine, or that is no base URL.
-func CheckEndpoint(endpoint string, allowPlainHTTP bool) error {
-	parsed, err := url.Parse(endpoint)
-	if err != nil || parsed.Host == "" || parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
-		return fmt.Errorf("endpoint must be a URL such as https://host[:port][/path]")
-	}
-	switch {
-	case parsed.Scheme == "https":
-		return nil
-	case parsed.Scheme != "http":
-		return fmt.Errorf("endpoint %s must begin with https://", endpoint)
-	case allowPlainHTTP || isLoopback(parsed.Hostname()):
-		return nil
-	}
-	return fmt.Errorf("endpoint %s would receive refresh tokens unencrypted: use https", endpoint)
 }

@@ -158,10 +158,10 @@ func TestRefreshGoesToAWSsEndpointOfThePartition(t *testing.T) {
 				continue
 			}
 			sent := &recorder{}
-			client := &Client{HTTP: &http.Client{Transport: sent}, UseFIPS: want.fips, UseDualStack: want.dual, Now: noonNow}
+			client := &Client{HTTP: &http.Client{Transport: sent}, Endpoint: Endpoint{UseFIPS: want.fips, UseDualStack: want.dual}, Now: noonNow}
 			_, err := client.Refresh(t.Context(), login, region)
 			if got, want := fmt.Sprint(sent.urls), "[POST https://"+want.host+"/v1/token]"; got != want {
-				t.Errorf("%s (FIPS %t, dual stack %t): %s, want %s (%v)", region, client.UseFIPS, client.UseDualStack, got, want, err)
+				t.Errorf("%s (FIPS %t, dual stack %t): %s, want %s (%v)", region, client.Endpoint.UseFIPS, client.Endpoint.UseDualStack, got, want, err)
 			}
 		}
 	}

@@ -44,6 +44,8 @@ type Login struct {
 	refreshToken string
 	key          *ecdsa.PrivateKey
 	cache        object
+
+	thumbprint, fingerprint string
 }
 
 // CacheError says what is wrong with a login cache. It never quotes its content.
@@ -84,7 +86,18 @@ func parse(data []byte) (*Login, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	if login.thumbprint, err = thumbprintOf(login.key); err != nil {
+		return nil, &CacheError{Field: "dpopKey", Problem: "has no thumbprint"}
+	}
+	sum := sha256.Sum256([]byte(login.thumbprint + "\n" + login.refreshToken))
+	login.fingerprint = hex.EncodeToString(sum[:16])
 	return login, nil
+}
+
+// thumbprintOf is the JWK SHA-256 thumbprint (RFC 7638) of a key.
+func thumbprintOf(key *ecdsa.PrivateKey) (string, error) {
+	sum, err := (&jose.JSONWebKey{Key: key.Public()}).Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(sum), err
 }
 
 // reader reads fields and keeps the first problem.
@@ -203,20 +216,11 @@ func IsRegion(text string) bool {
 
 // Fingerprint identifies the refresh token and DPoP key without revealing
 // either. Equal fingerprints mean the same state of the same session.
-func (l *Login) Fingerprint() string {
-	sum := sha256.Sum256([]byte(l.KeyThumbprint() + "\n" + l.refreshToken))
-	return hex.EncodeToString(sum[:16])
-}
+func (l *Login) Fingerprint() string { return l.fingerprint }
 
 // KeyThumbprint is the JWK SHA-256 thumbprint (RFC 7638) of the DPoP key. Every
 // `aws login` makes a new key, so it identifies the login through all refreshes.
-func (l *Login) KeyThumbprint() string {
-	sum, err := (&jose.JSONWebKey{Key: l.key.Public()}).Thumbprint(crypto.SHA256)
-	if err != nil { // not for a P-256 key, which Parse made sure of
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString(sum)
-}
+func (l *Login) KeyThumbprint() string { return l.thumbprint }
 
 // SessionName is what AWS SDKs call login_session: the principal's ARN, or
 // fallback where the login cache does not tell it.

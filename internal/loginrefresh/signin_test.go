@@ -48,7 +48,7 @@ func newSignIn(t *testing.T) *signIn {
 	s.login = parsed(t, s.aws.Login(admin).Cache())
 	s.server = httptest.NewServer(s)
 	t.Cleanup(s.server.Close)
-	s.client = &Client{HTTP: NewHTTPClient(nil), Endpoint: s.server.URL, Now: s.clock.Now}
+	s.client = &Client{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: s.server.URL}, Now: s.clock.Now}
 	return s
 }
 

@@ -56,7 +56,7 @@ func TestFailuresOfTheNetworkSayWhatFailed(t *testing.T) {
 		"the server sends back what it was sent": {"http://" + echoing(t), "no reply came that could be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := &Client{HTTP: NewHTTPClient(nil), Endpoint: c.endpoint, Now: noonNow, Timeout: 3 * time.Second}
+			client := &Client{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: c.endpoint}, Now: noonNow, Timeout: 3 * time.Second}
 			err := failed(t, client, parsed(t, cacheWith(nil)))
 			if err.Outcome != Retryable || err.Status != 0 || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("outcome %s, status %d, %q; want a text with %q", err.Outcome, err.Status, err, c.want)
@@ -154,7 +154,7 @@ func TestABodyThatDripsIsGivenUp(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	client := &Client{HTTP: NewHTTPClient(nil), Endpoint: server.URL, Now: noonNow, Timeout: 50 * time.Millisecond}
+	client := &Client{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}, Now: noonNow, Timeout: 50 * time.Millisecond}
 	started := time.Now()
 	if err := failed(t, client, parsed(t, cacheWith(nil))); err.Outcome != Retryable || time.Since(started) > 2*time.Second {
 		t.Errorf("outcome %s after %s", err.Outcome, time.Since(started))
@@ -223,7 +223,7 @@ func TestCustomRootsAreTrusted(t *testing.T) {
 	defer server.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	client := &Client{HTTP: NewHTTPClient(roots), Endpoint: server.URL, Now: noonNow}
+	client := &Client{HTTP: NewHTTPClient(roots), Endpoint: Endpoint{URL: server.URL}, Now: noonNow}
 	if _, err := client.Refresh(t.Context(), parsed(t, aws.Login(admin).Cache()), "us-east-1"); err != nil {
 		t.Error(err)
 	}
