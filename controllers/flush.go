@@ -69,16 +69,14 @@ func (r *LoginSessionReconciler) flushOne(ctx context.Context, name types.Namesp
 // the session than the one it was made from.
 func (r *LoginSessionReconciler) flushInto(ctx context.Context, secret *corev1.Secret, key string, cache *cacheState) error {
 	stored, err := loginrefresh.Parse(secret.Data[key])
-	if err != nil || stored.Fingerprint() != cache.pending.spent {
-		return nil // another login was stored, or none: theirs wins
-	}
-	rotated, err := stored.Rotate(*cache.pending.rotation)
 	if err != nil {
+		return nil // theirs wins, whatever it is
+	}
+	rotated, err := cache.pending.onto(stored)
+	if err != nil || rotated == nil {
 		return err
 	}
-	secret.Data[key] = rotated.Bytes()
-	setLifetime(secret, *cache.pending.rotation)
-	return r.Client.Update(ctx, secret)
+	return r.writeRotation(ctx, secret, key, rotated, cache.pending)
 }
 
 // take enters the wanted lanes that hold a rotation and are free.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -75,6 +76,20 @@ type pendingRotation struct {
 	spent    string // fingerprint of the login before
 	rotation *loginrefresh.Rotation
 	failures *loginrefresh.Failure // of writing it back
+}
+
+// onto is the login after the rotation of a stored one; nil where the Secret
+// holds another state of the session than the one that was spent: the rotation
+// was written after all, or a person signed in again.
+func (p *pendingRotation) onto(stored *loginrefresh.Login) (*loginrefresh.Login, error) {
+	if stored.Fingerprint() != p.spent {
+		return nil, nil
+	}
+	rotated, err := stored.Rotate(*p.rotation)
+	if err != nil {
+		return nil, fmt.Errorf("apply the rotation to the login cache: %w", err)
+	}
+	return rotated, nil
 }
 
 // memory is what is remembered of one LoginSession.

@@ -77,13 +77,13 @@ func applyPending(a *attempt) error {
 	if pending == nil {
 		return nil
 	}
-	if a.stored.Fingerprint() != pending.spent {
-		a.state.pending = nil // it was written after all, or a person signed in again
-		return nil
-	}
-	rotated, err := a.stored.Rotate(*pending.rotation)
+	rotated, err := pending.onto(a.stored)
 	if err != nil {
-		return fmt.Errorf("apply the rotation to the login cache: %w", err)
+		return err
+	}
+	if rotated == nil {
+		a.state.pending = nil
+		return nil
 	}
 	a.login, a.lifetime = rotated, pending.rotation.Lifetime
 	return nil

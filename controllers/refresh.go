@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -67,7 +68,7 @@ func (r *LoginSessionReconciler) refuse(ctx context.Context, a *attempt) *troubl
 	if !allowed {
 		return writeBackForbidden(a)
 	}
-	if own := a.session.Spec.SignInRegion; own != "" && own != a.region && a.regionLeader != nil {
+	if own := a.session.Spec.SignInRegion; own != "" && own != a.region && a.regionLeader.UID != a.session.UID {
 		return regionConflict(a)
 	}
 	return nil
@@ -141,15 +142,21 @@ func (r *LoginSessionReconciler) writeBack(ctx context.Context, a *attempt) *tro
 
 func (r *LoginSessionReconciler) updateCache(ctx context.Context, a *attempt) error {
 	secret := a.secret.DeepCopy()
-	secret.Data[a.key] = a.login.Bytes()
-	setLifetime(secret, *a.state.pending.rotation)
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	if err := r.Client.Update(ctx, secret); err != nil {
+	if err := r.writeRotation(ctx, secret, a.key, a.login, a.state.pending); err != nil {
 		return err
 	}
 	a.secret = secret
 	return nil
+}
+
+// writeRotation puts a rotated login into its Secret, on the resourceVersion that
+// the Secret was read at.
+func (r *LoginSessionReconciler) writeRotation(ctx context.Context, secret *corev1.Secret, key string, rotated *loginrefresh.Login, pending *pendingRotation) error {
+	secret.Data[key] = rotated.Bytes()
+	setLifetime(secret, *pending.rotation)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return r.Client.Update(ctx, secret)
 }
 
 func later(a, b time.Time) time.Time {

@@ -227,3 +227,15 @@ func TestSuspend(t *testing.T) {
 			"CredentialsValid", "Unknown NotTried", "Stalled", "", "Reconciling", "")
 	})
 }
+
+func TestLoginSessionIsInNoConflictWithItsOwnNewerSpec(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("login")
+	w.session("dev", func(s *v1alpha1.LoginSession) { s.Spec.SignInRegion = "eu-west-1" })
+	lagging := w.get("dev")
+	w.change("dev", func(s *v1alpha1.LoginSession) { s.Spec.SignInRegion = "" })
+	w.operator.Client = &laggingClient{Client: w.operator.Client, session: lagging}
+	_, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
+	w.must(err)
+	w.expectWell("dev")
+}

@@ -72,7 +72,6 @@ func refreshRecord(a *attempt) *v1alpha1.Refresh {
 // summarizeSuspended leaves the conditions as they were, but for the facts that
 // publishing another LoginSession's refresh makes.
 func summarizeSuspended(a *attempt, status *v1alpha1.LoginSessionStatus) {
-	status.NextRefreshAt = nil
 	for _, kind := range []string{v1alpha1.ReadyCondition, v1alpha1.SessionActiveCondition, v1alpha1.CredentialsValidCondition} {
 		if meta.FindStatusCondition(status.Conditions, kind) == nil {
 			setCondition(a, &status.Conditions, notTried(kind))
@@ -172,10 +171,7 @@ func notTried(kind string) metav1.Condition {
 
 func setCondition(a *attempt, conditions *[]metav1.Condition, condition metav1.Condition) {
 	condition.ObservedGeneration = a.session.Generation
-	known := meta.FindStatusCondition(*conditions, condition.Type)
-	if known == nil || known.Status != condition.Status {
-		condition.LastTransitionTime = metav1.NewTime(a.now.Truncate(time.Second))
-	}
+	condition.LastTransitionTime = metav1.NewTime(a.now.Truncate(time.Second)) // counts only if the status changes
 	meta.SetStatusCondition(conditions, condition)
 }
 
