@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/signin"
 	"github.com/aws/aws-sdk-go-v2/service/signin/types"
 	"github.com/aws/smithy-go/middleware"
@@ -55,9 +56,17 @@ func (c *Client) Refresh(ctx context.Context, login *Login, region string) (Rota
 	}
 	rotation := rotationOf(output.TokenOutput, sentAt)
 	if err := rotation.validate(); err != nil {
-		return Rotation{}, &RefreshError{Outcome: Retryable, Status: http.StatusOK, detail: err.Error()}
+		return Rotation{}, &RefreshError{Outcome: Retryable, Status: statusOf(output.ResultMetadata), detail: err.Error()}
 	}
 	return rotation, nil
+}
+
+// statusOf is the HTTP status of a success: the SDK takes every 2xx for one.
+func statusOf(metadata middleware.Metadata) int {
+	if reply, ok := awsmiddleware.GetRawResponse(metadata).(*smithyhttp.Response); ok {
+		return reply.StatusCode
+	}
+	return http.StatusOK
 }
 
 func request(login *Login) *signin.CreateOAuth2TokenInput {

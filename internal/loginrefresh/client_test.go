@@ -126,6 +126,17 @@ func TestASessionThatIsOverIsFoundOutDespiteAWrongClock(t *testing.T) {
 	}
 }
 
+// The difference of these dates is more than a time.Duration can hold.
+func TestNoDateMakesAWrongClockLookRight(t *testing.T) {
+	s := newSignIn(t)
+	for _, date := range []string{"Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+		s.aws.Inject(with(answer(401, "AccessDeniedException", "TOKEN_EXPIRED"), "Date", date))
+		if err := s.fail(t); err.Outcome != ClockSkew {
+			t.Errorf("%s: outcome %s, skew %s", date, err.Outcome, err.Skew)
+		}
+	}
+}
+
 // recorder answers nothing but writes down where requests would go.
 type recorder struct{ urls []string }
 

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
 // FuzzParse looks for a file that panics, or that parses and then cannot be
-// rotated, loses a field, or does not parse again.
+// rotated, loses a field, does not parse again, or cannot be read by some SDK.
 func FuzzParse(f *testing.F) {
 	for _, changes := range []fields{
 		nil,
@@ -23,6 +23,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(cacheWith(changes))
 	}
 	f.Add([]byte(`{"x": {"a" : 1.0e5 }, ` + string(cacheWith(nil))[1:]))
+	sdk := newGoSDK(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		login, err := Parse(data)
 		var problem *CacheError
@@ -33,21 +34,26 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkWritable(t, login)
-		after := rotated(t, login, newCredentials())
+		r := newCredentials()
+		r.ExpiresAt = distantFuture
+		after := rotated(t, login, r)
 		checkWritable(t, after)
-		keepsUnknown(t, login.cache, after.cache, rotatedFields)
-		keepsUnknown(t, must(parseObject(login.cache.raw("accessToken"))), must(parseObject(after.cache.raw("accessToken"))), inToken)
-		if len(after.Bytes()) > maxCacheSize {
-			return
-		}
+		checkRotated(t, login, r, after)
+		sdk.reads(t, after, r)
 		again := parsed(t, after.Bytes())
 		if !bytes.Equal(again.Bytes(), after.Bytes()) || again.Fingerprint() != after.Fingerprint() {
 			t.Error("the rotated login is another one when read again")
 		}
+		// So rotations, however many and however large, never reach the limit.
+		if largest := rotated(t, login, largestRotation()); lastingSize(t, login) != lastingSize(t, after) || lastingSize(t, login) != lastingSize(t, largest) {
+			t.Error("a rotation changes what counts towards the limit of size")
+		}
 	})
 }
 
-var rotatedFields = []string{"accessToken", "tokenType", "refreshToken", "dpopKey"}
+// distantFuture is no expiry that AWS gives, but one that has not passed by any
+// clock.
+var distantFuture = time.Date(2999, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // checkWritable is what those rely on who write a login's values to files, to
 // HTTP headers and to the API server.
@@ -55,8 +61,8 @@ func checkWritable(t *testing.T, login *Login) {
 	t.Helper()
 	c := login.Credentials
 	for _, value := range []string{c.AccessKeyID, c.SecretAccessKey, c.SessionToken, c.AccountID, login.SessionName("none"), login.refreshToken} {
-		if !isVisible(value) {
-			t.Errorf("a value is empty or not plain text: %q", value)
+		if !isVisible(value) || len(value) > maxValueSize {
+			t.Errorf("a value is empty, too long or not plain text: %q", value)
 		}
 	}
 	for _, moment := range []time.Time{c.ExpiresAt, login.StartedAt.Add(SessionLimit)} {
@@ -72,11 +78,21 @@ func checkWritable(t *testing.T, login *Login) {
 	}
 }
 
-func keepsUnknown(t *testing.T, before, after object, known []string) {
+// largestRotation is the one that makes a login cache the largest: its values
+// are as long as may be, and escaping doubles them.
+func largestRotation() Rotation {
+	r := newCredentials()
+	value := strings.Repeat(`"`, maxValueSize)
+	r.AccessKeyID, r.SecretAccessKey, r.SessionToken, r.RefreshToken = value, value, value, value
+	return r
+}
+
+// lastingSize is what counts towards the limit of size.
+func lastingSize(t *testing.T, login *Login) int {
 	t.Helper()
-	for _, m := range before {
-		if !slices.Contains(known, m.name) && !bytes.Equal(after.raw(m.name), m.value) {
-			t.Errorf("field %q was %q and is %q", m.name, m.value, after.raw(m.name))
-		}
+	lasting, err := login.replaced(Rotation{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return len(lasting.bytes())
 }

@@ -17,8 +17,17 @@ const (
 	// MaxLifetime is the longest that AWS Sign-In credentials live (expiresIn in
 	// the AWS Sign-In model), and the assumption where nothing better is known.
 	MaxLifetime = 15 * time.Minute
-	// maxCacheSize bounds what is parsed: a login cache is 4 to 5 KiB.
+	// maxValueSize bounds each value that is read or received: refresh tokens have
+	// at most 2048 characters and ID tokens 4096 (AWS Sign-In model), session
+	// tokens about 2000.
+	maxValueSize = 8 << 10
+	// maxCacheSize bounds what a rotation does not replace, in the form that
+	// Rotate writes: so no rotation makes a login cache unreadable. All of one is
+	// 4 to 5 KiB.
 	maxCacheSize = 64 << 10
+	// maxFileSize bounds what is parsed at all. It is more than Rotate can write:
+	// maxCacheSize and four values that escaping doubles.
+	maxFileSize = 256 << 10
 	// tokenType is the only one that AWS Sign-In issues.
 	tokenType = "aws_sigv4"
 )
@@ -61,30 +70,28 @@ func (e *CacheError) Error() string {
 	return fmt.Sprintf("field %q of the login cache %s", e.Field, e.Problem)
 }
 
+var errTooLarge = &CacheError{Problem: fmt.Sprintf("is larger than %d KiB", maxCacheSize>>10)}
+
 // Parse reads a login cache and checks all that a refresh needs. Required is
 // what the AWS SDKs require; a missing accountId is taken from the idToken.
 func Parse(data []byte) (*Login, error) {
-	if len(data) > maxCacheSize {
-		return nil, &CacheError{Problem: fmt.Sprintf("is larger than %d KiB", maxCacheSize>>10)}
+	if len(data) > maxFileSize {
+		return nil, errTooLarge
 	}
-	return parse(data)
-}
-
-func parse(data []byte) (*Login, error) {
 	cache, err := parseObject(data)
 	if err != nil {
 		return nil, &CacheError{Problem: err.Error()}
 	}
-	token, err := parseObject(cache.raw("accessToken"))
-	if err != nil {
-		return nil, &CacheError{Field: "accessToken", Problem: "is missing or no JSON object"}
-	}
 	r := &reader{}
+	token := r.object(cache, "accessToken")
 	login := r.login(cache)
 	login.Credentials = r.credentials(token, login.Identity.AccountID)
 	login.Identity.AccountID = login.Credentials.AccountID
 	if r.err != nil {
 		return nil, r.err
+	}
+	if lasting, err := login.replaced(Rotation{}); err != nil || len(lasting.bytes()) > maxCacheSize {
+		return nil, errTooLarge
 	}
 	if login.thumbprint, err = thumbprintOf(login.key); err != nil {
 		return nil, &CacheError{Field: "dpopKey", Problem: "has no thumbprint"}
@@ -103,6 +110,14 @@ func thumbprintOf(key *ecdsa.PrivateKey) (string, error) {
 // reader reads fields and keeps the first problem.
 type reader struct{ err error }
 
+func (r *reader) object(in object, name string) object {
+	parsed, err := parseObject(r.raw(in, "", name))
+	if err != nil {
+		r.problem(name, "is missing or no JSON object")
+	}
+	return parsed
+}
+
 func (r *reader) login(cache object) *Login {
 	login := &Login{
 		SignInRegion: r.optional(cache, "", "signInRegion"),
@@ -111,6 +126,7 @@ func (r *reader) login(cache object) *Login {
 		cache:        cache,
 	}
 	r.optional(cache, "", "tokenType")
+	r.optional(cache, "", "identityToken") // what the Go and Java SDKs call idToken
 	login.key = r.key(cache)
 	login.Identity, login.StartedAt = readIDToken(r.optional(cache, "", "idToken"))
 	if login.SignInRegion != "" && !IsRegion(login.SignInRegion) {
@@ -146,7 +162,25 @@ func (r *reader) required(in object, path, name string) string {
 }
 
 func (r *reader) optional(in object, path, name string) string {
-	raw := in.raw(name)
+	text := r.text(in, path, name)
+	if text != "" && !isVisible(text) {
+		r.problem(path+name, "has characters that no such value has")
+	}
+	return text
+}
+
+// raw is a member as written, nil where there is none.
+func (r *reader) raw(in object, path, name string) json.RawMessage {
+	if in.misspells(name) {
+		r.problem(path+name, "is there in another letter case, which only some AWS SDKs take for the same")
+	}
+	return in.raw(name)
+}
+
+// text is a member that is a string; empty where it is null, which SDKs take for
+// absent.
+func (r *reader) text(in object, path, name string) string {
+	raw := r.raw(in, path, name)
 	if raw == nil {
 		return ""
 	}
@@ -155,23 +189,13 @@ func (r *reader) optional(in object, path, name string) string {
 		r.problem(path+name, "is not a string")
 		return ""
 	}
-	if text == nil { // null, which SDKs take for absent
+	if text == nil {
 		return ""
 	}
-	if *text != "" && !isVisible(*text) {
-		r.problem(path+name, "has characters that no such value has")
+	if len(*text) > maxValueSize {
+		r.problem(path+name, fmt.Sprintf("is longer than %d KiB", maxValueSize>>10))
 	}
 	return *text
-}
-
-// pem reads dpopKey, the one field that has line breaks.
-func (r *reader) pem(cache object) string {
-	var text string
-	if err := json.Unmarshal(cache.raw("dpopKey"), &text); err != nil || text == "" {
-		r.problem("dpopKey", "is missing or no string")
-		return ""
-	}
-	return text
 }
 
 func (r *reader) time(field, text string) time.Time {
@@ -186,8 +210,9 @@ func (r *reader) time(field, text string) time.Time {
 }
 
 func (r *reader) key(cache object) *ecdsa.PrivateKey {
-	text := r.pem(cache)
+	text := r.text(cache, "", "dpopKey")
 	if text == "" {
+		r.problem("dpopKey", "is missing or empty")
 		return nil
 	}
 	key, err := parseKey(text)

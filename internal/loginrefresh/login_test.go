@@ -213,10 +213,103 @@ func TestParseRefusesCharactersThatNoSuchValueHas(t *testing.T) {
 	for name, path := range paths {
 		for _, value := range []string{
 			`"CANARY\nregion = x"`, `"CANARY\r\nX-Header: x"`, `"CANARY "`, `" CANARY"`, `"CAN\u0000ARY"`, `"CANARY\u007f"`,
-			`"CANARY\u00a0"`, `"CANARY\u2028"`, `"CANARY\ud800"`, `"é"`, "\"CANARY\xff\"", `"CANARY\t"`, `"CANARY\u0085"`, `"CANARY\u200b"`,
+			`"CANARY\u00a0"`, `"CANARY\u2028"`, `"CANARY\ud800"`, `"é"`, `"CANARY\t"`, `"CANARY\u0085"`, `"CANARY\u200b"`,
 		} {
 			t.Run(name+" "+value, func(t *testing.T) { refused(t, cacheWith(fields{name: value}), path+name) })
 		}
+	}
+}
+
+// encoding/json takes a name in any letter case, so the Go SDK would use these
+// fields, in place of the right ones if they come later.
+func TestParseRefusesAFieldInAnotherLetterCase(t *testing.T) {
+	for _, name := range append(topLevel, "identityToken") {
+		for _, other := range []string{strings.ToUpper(name), strings.Replace(name, "k", "\u212a", 1), strings.Replace(name, "s", "\u017f", 1)} {
+			if other == name {
+				continue
+			}
+			t.Run(other, func(t *testing.T) {
+				member := text(other) + `: "CANARY"`
+				refused(t, []byte(`{`+member+`, `+string(cacheWith(nil))[1:]), name)
+				refused(t, []byte(`{`+member+`, `+string(cacheWith(fields{name: absent}))[1:]), name)
+			})
+		}
+	}
+	for _, name := range inToken {
+		t.Run(name, func(t *testing.T) {
+			changed := strings.Replace(string(cacheWith(nil)), `{"accessKeyId"`, `{`+text(strings.ToUpper(name))+`: "CANARY", "accessKeyId"`, 1)
+			refused(t, []byte(changed), "accessToken."+name)
+		})
+	}
+	parsed(t, []byte(`{"x-unknown": 1, "X-Unknown": 2, `+string(cacheWith(nil))[1:]))
+}
+
+// The Go SDK refuses a file whose identityToken is no string.
+func TestParseRefusesAnIdentityTokenThatNoSDKReads(t *testing.T) {
+	for _, value := range []string{"42", `["CANARY"]`, `{"CANARY": 1}`, `"CANARY\n"`} {
+		refused(t, []byte(`{"identityToken": `+value+`, `+string(cacheWith(nil))[1:]), "identityToken")
+	}
+	for _, value := range []string{`""`, "null", text("a.b.c")} {
+		parsed(t, []byte(`{"identityToken": `+value+`, `+string(cacheWith(nil))[1:]))
+	}
+}
+
+func TestParseRefusesAValueLongerThan8KiB(t *testing.T) {
+	paths := map[string]string{
+		"accessKeyId": "accessToken.", "secretAccessKey": "accessToken.", "sessionToken": "accessToken.", "accountId": "accessToken.",
+		"clientId": "", "refreshToken": "", "tokenType": "", "idToken": "",
+	}
+	for name, path := range paths {
+		value := strings.Repeat("1", 8<<10)
+		parsed(t, cacheWith(fields{name: text(value)}))
+		parsed(t, cacheWith(fields{name: `"\u0031` + value[1:] + `"`}))
+		refused(t, cacheWith(fields{name: text(value + "1")}), path+name)
+	}
+	key := sec1(testKey)
+	parsed(t, cacheWith(fields{"dpopKey": text(strings.Repeat("\n", 8<<10-len(key)) + key)}))
+	refused(t, cacheWith(fields{"dpopKey": text(strings.Repeat("\n", 8<<10+1-len(key)) + key)}), "dpopKey")
+}
+
+// What counts is what a rotation keeps, in the form in which it is written.
+func TestParseLimitsWhatARotationDoesNotReplace(t *testing.T) {
+	empty := strings.Replace(string(cacheWith(fields{
+		"accessKeyId": `""`, "secretAccessKey": `""`, "sessionToken": `""`, "refreshToken": `""`,
+	})), `{`, `{"x": "", `, 1)
+	filler := strings.Repeat("x", 64<<10-len(empty))
+	long := text(strings.Repeat("1", 8<<10))
+	for name, c := range map[string]struct {
+		changes fields
+		replace [2]string
+	}{
+		"a small file":                     {nil, [2]string{}},
+		"long values":                      {fields{"accessKeyId": long, "secretAccessKey": long, "sessionToken": long, "refreshToken": long}, [2]string{}},
+		"no spaces between fields":         {nil, [2]string{`", "`, `","`}},
+		"spaces between fields":            {nil, [2]string{`", "`, `" ,` + strings.Repeat(" ", 10_000) + `"`}},
+		"no tokenType":                     {fields{"tokenType": absent}, [2]string{}},
+		"no accountId":                     {fields{"accountId": absent}, [2]string{}},
+		"another form of the key":          {fields{"dpopKey": text(pkcs8(testKey))}, [2]string{}},
+		"another form of the expiry":       {fields{"expiresAt": text("2026-11-22T13:15:00.186009135+01:00")}, [2]string{}},
+		"escapes in what will be replaced": {fields{"tokenType": `"\u0061ws_sigv4"`}, [2]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := string(cacheWith(c.changes))
+			if c.replace[0] != "" {
+				data = strings.ReplaceAll(data, c.replace[0], c.replace[1])
+			}
+			parsed(t, []byte(`{"x": "`+filler+`", `+data[1:]))
+			over := []byte(`{"x": "` + filler + `x", ` + data[1:])
+			refused(t, over, "")
+			if _, err := Parse(over); err.Error() != "the login cache is larger than 64 KiB" {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestParseDoesNotLookIntoALargeFile(t *testing.T) {
+	data := []byte(strings.Repeat(" ", 1<<20))
+	if n := testing.AllocsPerRun(10, func() { _, _ = Parse(data) }); n != 0 {
+		t.Errorf("%v allocations to refuse 1 MB", n)
 	}
 }
 
@@ -241,6 +334,9 @@ func TestParseRefusesAFileThatIsNoLoginCache(t *testing.T) {
 		"two login caches":               good + good,
 		"text after the login cache":     good + canary,
 		"a byte order mark":              "\ufeff" + good,
+		"an unknown field not in UTF-8":  "{\"CANARY\": \"\xff\", " + good[1:],
+		"an unknown name not in UTF-8":   "{\"CANARY\xff\": 1, " + good[1:],
+		"a refresh token not in UTF-8":   string(cacheWith(fields{"refreshToken": "\"CANARY\xff\""})),
 		"a field twice":                  `{"CANARY": 1, "CANARY": 2, ` + good[1:],
 		"a field twice, once escaped":    `{"refreshToken": "CANARY", "refresh\u0054oken": 2}`,
 		"the refresh token twice":        `{"refreshToken": "CANARY", ` + good[1:],

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // object is a JSON object whose members keep their order and, unless replaced,
@@ -17,9 +19,10 @@ type member struct {
 	value json.RawMessage
 }
 
-// parseObject reads exactly one JSON object. Its errors never quote the input.
+// parseObject reads exactly one JSON object, in UTF-8 (RFC 8259, section 8.1):
+// most SDKs read nothing else. Its errors never quote the input.
 func parseObject(data []byte) (object, error) {
-	if !json.Valid(data) {
+	if !json.Valid(data) || !utf8.Valid(data) {
 		return nil, errors.New("is not valid JSON")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -27,15 +30,17 @@ func parseObject(data []byte) (object, error) {
 		return nil, errors.New("is not a JSON object")
 	}
 	var parsed object
+	names := map[string]bool{}
 	for decoder.More() {
 		next, err := parseMember(decoder)
 		if err != nil {
 			return nil, err
 		}
-		if parsed.index(next.name) >= 0 {
+		if names[next.name] {
 			// Readers disagree on which of the two counts.
 			return nil, errors.New("names the same field twice")
 		}
+		names[next.name] = true
 		parsed = append(parsed, next)
 	}
 	return parsed, nil
@@ -56,6 +61,12 @@ func parseMember(decoder *json.Decoder) (member, error) {
 
 func (o object) index(name string) int {
 	return slices.IndexFunc(o, func(m member) bool { return m.name == name })
+}
+
+// misspells says whether a member has the name but for upper and lower case.
+// encoding/json, and so the Go SDK, takes it for the same, whichever comes last.
+func (o object) misspells(name string) bool {
+	return slices.ContainsFunc(o, func(m member) bool { return m.name != name && strings.EqualFold(m.name, name) })
 }
 
 // raw is the member's value as written, nil where there is none.

@@ -35,8 +35,13 @@ var terminal = map[types.OAuth2ErrorCode]Outcome{
 	types.OAuth2ErrorCodeInsufficientPermissions: Denied,
 }
 
-// classify says what an answer with this HTTP status (0 for none) means.
+// classify says what an answer with this HTTP status means. A server that is
+// overloaded or has failed (RFC 6585, section 4; RFC 9110, section 15.6) has not
+// judged the session, whatever it says.
 func classify(err error, status int) (Outcome, string) {
+	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+		return Retryable, ""
+	}
 	var denied *types.AccessDeniedException
 	if errors.As(err, &denied) {
 		code := types.OAuth2ErrorCode(strings.ToUpper(string(denied.Error_)))

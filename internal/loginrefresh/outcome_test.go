@@ -52,11 +52,14 @@ func TestOutcomeOfAnError(t *testing.T) {
 		"ServiceUnavailableException":                           {answer(503, "ServiceUnavailableException", "service_unavailable"), Retryable, ""},
 		"a 503 without body":                                    {fakeaws.Fault{Status: 503, Body: []byte{}}, Retryable, ""},
 		"a 502 of a proxy":                                      {with(fakeaws.Fault{Status: 502, Body: []byte("<html>CANARY")}, "Content-Type", "text/html"), Retryable, ""},
-		"a 404":                                                 {answer(404, "UnknownOperationException", ""), Retryable, ""},
-		"a 407":                                                 {fakeaws.Fault{Status: 407, Body: []byte(canary)}, Retryable, ""},
-		"an error whose body is cut short":                      {with(answer(401, "AccessDeniedException", "TOKEN_EXPIRED"), "Content-Length", "4096"), Retryable, ""},
-		"an error whose body is a list":                         {fakeaws.Fault{Status: 401, Type: "AccessDeniedException", Body: []byte(`["CANARY"]`)}, Retryable, ""},
-		"an error whose code is a number":                       {fakeaws.Fault{Status: 401, Type: "AccessDeniedException", Body: []byte(`{"error":42}`)}, Retryable, ""},
+		"TOKEN_EXPIRED of a server that throttles":              {answer(429, "AccessDeniedException", "TOKEN_EXPIRED"), Retryable, ""},
+		"TOKEN_EXPIRED of a server that failed":                 {answer(500, "AccessDeniedException", "TOKEN_EXPIRED"), Retryable, ""},
+		"INSUFFICIENT_PERMISSIONS of a server that failed":      {answer(503, "AccessDeniedException", "INSUFFICIENT_PERMISSIONS"), Retryable, ""},
+		"a 404":                            {answer(404, "UnknownOperationException", ""), Retryable, ""},
+		"a 407":                            {fakeaws.Fault{Status: 407, Body: []byte(canary)}, Retryable, ""},
+		"an error whose body is cut short": {with(answer(401, "AccessDeniedException", "TOKEN_EXPIRED"), "Content-Length", "4096"), Retryable, ""},
+		"an error whose body is a list":    {fakeaws.Fault{Status: 401, Type: "AccessDeniedException", Body: []byte(`["CANARY"]`)}, Retryable, ""},
+		"an error whose code is a number":  {fakeaws.Fault{Status: 401, Type: "AccessDeniedException", Body: []byte(`{"error":42}`)}, Retryable, ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -178,6 +181,7 @@ func TestAReplyThatIsNoTokenResponseIsAFailure(t *testing.T) {
 		"10 MB":                            {Body: []byte(`{"CANARY":"` + strings.Repeat("a", 10<<20) + `"}`)},
 	}
 	for _, name := range []string{"accessKeyId", "secretAccessKey", "sessionToken", "refreshToken"} {
+		cases[name+" of more than 8 KiB"] = reply(fields{name: text(strings.Repeat("a", 8<<10+1))})
 		cases["no "+name] = reply(fields{name: absent})
 		cases["an empty "+name] = reply(fields{name: `""`})
 		cases[name+" that is null"] = reply(fields{name: "null"})
@@ -196,6 +200,23 @@ func TestAReplyThatIsNoTokenResponseIsAFailure(t *testing.T) {
 			}
 			s.refresh(t)
 		})
+	}
+}
+
+func TestTheLongestReplyIsUsed(t *testing.T) {
+	s := newSignIn(t)
+	long := text(strings.Repeat("a", 8<<10))
+	s.aws.Inject(reply(fields{"accessKeyId": long, "secretAccessKey": long, "sessionToken": long, "refreshToken": long}))
+	s.refresh(t)
+}
+
+func TestASuccessWithoutCredentialsIsReportedAsItCame(t *testing.T) {
+	for _, body := range []string{"", "{}", "<html>CANARY"} {
+		s := newSignIn(t)
+		s.aws.Inject(fakeaws.Fault{Status: 202, Body: []byte(body)})
+		if err := s.fail(t); err.Outcome != Retryable || err.Status != 202 || !strings.Contains(err.Error(), "the reply ") {
+			t.Errorf("outcome %s, status %d: %v", err.Outcome, err.Status, err)
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *
 	failed := &RefreshError{Status: reply.HTTPStatusCode(), requestID: visible(reply.ServiceRequestID())}
 	failed.Outcome, failed.Code = classify(err, failed.Status)
 	failed.RetryAfter = retryAfter(reply.HTTPResponse().Header, c.Now())
-	if failed.Status == http.StatusOK {
+	if failed.Status/100 == 2 {
 		failed.detail = "the reply could not be read as a token response"
 	}
 	date, dateErr := http.ParseTime(reply.HTTPResponse().Header.Get("Date"))
@@ -70,7 +70,7 @@ func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *
 		return failed
 	}
 	failed.Skew = date.Sub(sentAt)
-	if off := failed.Skew - corrected; failed.Code == "TOKEN_EXPIRED" && off.Abs() > maxSkew {
+	if off := date.Sub(sentAt.Add(corrected)); failed.Code == "TOKEN_EXPIRED" && off.Abs() > maxSkew {
 		c.skew.Store(int64(failed.Skew))
 		failed.Outcome = ClockSkew
 		failed.detail = fmt.Sprintf("this machine's clock is %s from AWS's", failed.Skew.Abs().Round(time.Second))

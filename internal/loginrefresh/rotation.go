@@ -2,6 +2,7 @@ package loginrefresh
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -23,6 +24,9 @@ func (r Rotation) validate() error {
 		if !isVisible(value) {
 			return errors.New("the reply lacks a part of the credentials or the refresh token")
 		}
+		if len(value) > maxValueSize {
+			return fmt.Errorf("the reply has a value that is longer than %d KiB", maxValueSize>>10)
+		}
 	}
 	if r.Lifetime < time.Second {
 		return errors.New("the reply has no positive expiresIn")
@@ -31,10 +35,21 @@ func (r Rotation) validate() error {
 }
 
 // Rotate returns the login after the rotation: same session, key, unknown fields
-// and file layout, new credentials and refresh token. What is written suits the
-// strictest of the AWS SDKs' readers: UTC times in whole seconds ending in Z, a
-// SEC 1 key, accountId and tokenType present.
+// and file layout, new credentials and refresh token. It fails for no rotation
+// that AWS could have answered: size does not count what is replaced, for AWS has
+// spent the old refresh token by now.
 func (l *Login) Rotate(r Rotation) (*Login, error) {
+	cache, err := l.replaced(r)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(cache.bytes())
+}
+
+// replaced is the login cache with all that a rotation replaces. What is written
+// suits the strictest of the AWS SDKs' readers: UTC times in whole seconds ending
+// in Z, a SEC 1 key, accountId and tokenType present.
+func (l *Login) replaced(r Rotation) (object, error) {
 	key, err := portablePEM(l.key)
 	if err != nil {
 		return nil, err
@@ -49,12 +64,9 @@ func (l *Login) Rotate(r Rotation) (*Login, error) {
 		withString("sessionToken", r.SessionToken).
 		withString("accountId", l.Credentials.AccountID).
 		withString("expiresAt", r.ExpiresAt.UTC().Format(time.RFC3339))
-	cache := l.cache.
+	return l.cache.
 		with("accessToken", token.bytes()).
 		withString("tokenType", tokenType).
 		withString("refreshToken", r.RefreshToken).
-		withString("dpopKey", key)
-	// AWS has spent the old refresh token by now: size is no reason to lose the
-	// new one.
-	return parse(cache.bytes())
+		withString("dpopKey", key), nil
 }

@@ -2,8 +2,8 @@ package loginrefresh
 
 import (
 	"bytes"
-	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -57,45 +57,6 @@ func namesOf(o object) (names []string) {
 	return names
 }
 
-// strictCache is a login cache as the strictest readers want it: aws-c-auth asks
-// for tokenType and idToken, the Rust SDK for a time that ends in Z.
-type strictCache struct {
-	AccessToken struct {
-		AccessKeyID     *string `json:"accessKeyId"`
-		SecretAccessKey *string `json:"secretAccessKey"`
-		SessionToken    *string `json:"sessionToken"`
-		AccountID       *string `json:"accountId"`
-		ExpiresAt       *string `json:"expiresAt"`
-	} `json:"accessToken"`
-	TokenType    *string `json:"tokenType"`
-	ClientID     *string `json:"clientId"`
-	RefreshToken *string `json:"refreshToken"`
-	IDToken      *string `json:"idToken"`
-	DPoPKey      *string `json:"dpopKey"`
-	SignInRegion *string `json:"signInRegion"`
-}
-
-func readStrictly(t *testing.T, data []byte) strictCache {
-	t.Helper()
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	var read strictCache
-	if err := decoder.Decode(&read); err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range map[string]*string{
-		"accessKeyId": read.AccessToken.AccessKeyID, "secretAccessKey": read.AccessToken.SecretAccessKey,
-		"sessionToken": read.AccessToken.SessionToken, "accountId": read.AccessToken.AccountID,
-		"expiresAt": read.AccessToken.ExpiresAt, "tokenType": read.TokenType, "clientId": read.ClientID,
-		"refreshToken": read.RefreshToken, "idToken": read.IDToken, "dpopKey": read.DPoPKey, "signInRegion": read.SignInRegion,
-	} {
-		if value == nil || *value == "" {
-			t.Fatalf("%s is missing or empty", name)
-		}
-	}
-	return read
-}
-
 func TestRotateWritesWhatTheStrictestReaderWants(t *testing.T) {
 	idToken := idTokenOf(`{"sub":"` + admin + `","iat":1795348800}`)
 	for name, changes := range map[string]fields{
@@ -108,23 +69,11 @@ func TestRotateWritesWhatTheStrictestReaderWants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newCredentials()
 			r.ExpiresAt = r.ExpiresAt.In(time.FixedZone("CET", 3600)).Add(123 * time.Millisecond)
-			got := readStrictly(t, rotated(t, parsed(t, cacheWith(changes)), r).Bytes())
-			for field, pair := range map[string][2]string{
-				"accessKeyId":     {*got.AccessToken.AccessKeyID, r.AccessKeyID},
-				"secretAccessKey": {*got.AccessToken.SecretAccessKey, r.SecretAccessKey},
-				"sessionToken":    {*got.AccessToken.SessionToken, r.SessionToken},
-				"accountId":       {*got.AccessToken.AccountID, "012345678910"},
-				"expiresAt":       {*got.AccessToken.ExpiresAt, "2026-11-22T12:15:00Z"},
-				"tokenType":       {*got.TokenType, "aws_sigv4"},
-				"clientId":        {*got.ClientID, "arn:aws:signin:::devtools/same-device"},
-				"refreshToken":    {*got.RefreshToken, r.RefreshToken},
-				"idToken":         {*got.IDToken, idToken},
-				"dpopKey":         {*got.DPoPKey, sec1(testKey)},
-				"signInRegion":    {*got.SignInRegion, "us-east-2"},
-			} {
-				if pair[0] != pair[1] {
-					t.Errorf("%s = %q, want %q", field, pair[0], pair[1])
-				}
+			before := parsed(t, cacheWith(changes))
+			after := rotated(t, before, r)
+			checkRotated(t, before, r, after)
+			if got := readStrictly(t, after.Bytes()); got.AccessToken.ExpiresAt != "2026-11-22T12:15:00Z" || got.IDToken != idToken {
+				t.Errorf("expires at %s, idToken %q", got.AccessToken.ExpiresAt, got.IDToken)
 			}
 		})
 	}
@@ -153,7 +102,7 @@ func TestRotateKeepsASEC1KeyVerbatimAndWritesEveryOtherFormAsOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			after := rotated(t, parsed(t, cacheWith(fields{"dpopKey": text(key)})), newCredentials())
-			if got := *readStrictly(t, after.Bytes()).DPoPKey; got != want {
+			if got := readStrictly(t, after.Bytes()).DPoPKey; got != want {
 				t.Errorf("the key was written as\n%s", got)
 			}
 		})
@@ -226,16 +175,42 @@ func TestRotateTwiceGivesTheSecondCredentials(t *testing.T) {
 	}
 }
 
-// By the time of Rotate, AWS has spent the old refresh token: a file that grows
-// beyond what Parse accepts must not cost the session.
-func TestRotateDoesNotLoseTheNewRefreshTokenToTheSizeLimit(t *testing.T) {
-	filler := `{"x": [` + strings.Repeat(`1,`, 30_000) + `1], `
-	login := parsed(t, append([]byte(filler), cacheWith(nil)[1:]...))
-	r := newCredentials()
-	r.SessionToken = strings.Repeat("a", 20_000)
-	if after := rotated(t, login, r); after.refreshToken != r.RefreshToken || len(after.Bytes()) <= maxCacheSize {
-		t.Errorf("the rotation was not applied, or the file has only %d bytes", len(after.Bytes()))
+// By the time of Rotate, AWS has spent the old refresh token: a file that cannot
+// be read afterwards would cost the session.
+func TestNoRotationMakesALoginCacheUnreadable(t *testing.T) {
+	var compact strings.Builder
+	for i := range 4000 {
+		fmt.Fprintf(&compact, `"%d":1,`, i)
 	}
+	for name, data := range map[string]string{
+		"a complete file":                       string(cacheWith(nil)),
+		"a file without tokenType":              string(cacheWith(fields{"tokenType": absent})),
+		"a file without accountId":              string(cacheWith(fields{"accountId": absent})),
+		"a file with an accountId of 8 KiB":     string(cacheWith(fields{"accountId": text(strings.Repeat("1", maxValueSize))})),
+		"a file with many fields and no spaces": "{" + compact.String() + string(cacheWith(nil))[1:],
+		"many fields inside accessToken":        strings.Replace(string(cacheWith(nil)), `{"accessKeyId"`, "{"+compact.String()+`"accessKeyId"`, 1),
+		"names that get longer when written":    `{"` + strings.Repeat("\u2028", 5000) + `": 1, ` + string(cacheWith(nil))[1:],
+	} {
+		t.Run(name, func(t *testing.T) {
+			login := parsed(t, []byte(data))
+			full := filled(t, login, 0)
+			for range 3 {
+				full = rotated(t, parsed(t, full), largestRotation()).Bytes()
+			}
+			if len(full) > maxFileSize || parsed(t, full).refreshToken != largestRotation().RefreshToken {
+				t.Errorf("the rotation was not applied, or %d bytes are too many", len(full))
+			}
+			refused(t, filled(t, login, 1), "")
+		})
+	}
+}
+
+// filled is the login cache with a field that makes it as large as may be, and by
+// so many bytes larger.
+func filled(t *testing.T, login *Login, more int) []byte {
+	t.Helper()
+	room := maxCacheSize - lastingSize(t, login) - len(`, "x-fill": ""`)
+	return login.cache.withString("x-fill", strings.Repeat("x", room+more)).bytes()
 }
 
 func TestBytesOfALoginParseToTheSameLogin(t *testing.T) {
