@@ -6,6 +6,7 @@ package awsfiles
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 )
 
@@ -56,14 +57,25 @@ func Render(in Input, formats []string) (map[string][]byte, error) {
 
 // profile is an AWS config or credentials file with the default profile. Every
 // file has one mechanism only: SDKs disagree on which of two goes first.
-func profile(lines ...[2]string) []byte {
+func profile(lines ...[2]string) ([]byte, error) {
 	text := "[default]\n"
 	for _, line := range lines {
+		if isAmbiguous(line[1]) {
+			return nil, fmt.Errorf("AWS SDKs do not agree on how to read the value of %s", line[0])
+		}
 		if line[1] != "" {
 			text += line[0] + " = " + line[1] + "\n"
 		}
 	}
-	return []byte(text)
+	return []byte(text), nil
+}
+
+// isAmbiguous says whether AWS SDKs read a profile's value in different ways: for
+// most, # or ; after a space begins a comment, and for PHP's a ; anywhere does;
+// Go's and PHP's take quotation marks off; C++'s takes a line with both brackets
+// for a section. What AWS issues is Base64 (RFC 4648, section 4), without these.
+func isAmbiguous(value string) bool {
+	return strings.HasPrefix(value, "#") || strings.ContainsAny(value, ";\"'[]\r\n")
 }
 
 // timestamp is the one form that every SDK parses.

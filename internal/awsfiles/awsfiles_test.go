@@ -149,6 +149,34 @@ func TestAnUnknownFormatIsRefused(t *testing.T) {
 	}
 }
 
+func TestAValueThatSDKsReadInDifferentWaysIsRefused(t *testing.T) {
+	for _, value := range []string{"#CANARY", ";CANARY", "CANARY;CANARY", `"CANARY"`, "'CANARY'", `"`, "[CANARY]", "CANARY\n[CANARY]", "CANARY\r"} {
+		in := example()
+		in.SecretAccessKey = value
+		files, err := Render(in, []string{"SharedCredentials"})
+		if err == nil || files != nil || !strings.Contains(err.Error(), "aws_secret_access_key") || strings.Contains(err.Error(), "CANARY") {
+			t.Errorf("%q: %d files, %v", value, len(files), err)
+		}
+	}
+	in := example()
+	in.SecretAccessKey = "secret#+/=<&>%(a)s%%${b}\\`"
+	render(t, in, everyFormat()...)
+}
+
+func TestASessionNameThatSDKsReadInDifferentWaysIsReplaced(t *testing.T) {
+	names := map[string]bool{}
+	for _, path := range []string{";", "a;", "[a]", `"a"`, "'"} {
+		in := example()
+		in.LoginSession = "arn:aws:iam::012345678910:user/" + path + "/me"
+		files := render(t, in, "LoginCache")
+		name := readProfile(t, files["login-config"])["login_session"]
+		if files[LoginCacheFile(name)] == nil || isAmbiguous(name) || names[name] {
+			t.Errorf("the session of path %s is named %s", path, name)
+		}
+		names[name] = true
+	}
+}
+
 // SDKs disagree on which of two mechanisms in one profile goes first.
 func TestAProfileHasOneMechanism(t *testing.T) {
 	for name, content := range render(t, example(), everyFormat()...) {

@@ -17,11 +17,12 @@ func credentialProcess(in Input) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]byte{
-		"config": profile(
-			[2]string{"credential_process", "cat " + in.MountPath + "/credentials.json"},
-			[2]string{"region", in.Region},
-		),
-		"credentials.json": credentials,
-	}, nil
+	config, err := profile(
+		[2]string{"credential_process", "cat " + in.MountPath + "/credentials.json"},
+		[2]string{"region", in.Region},
+	)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{"config": config, "credentials.json": credentials}, nil
 }

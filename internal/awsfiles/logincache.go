@@ -48,13 +48,26 @@ func loginCache(in Input) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]byte{
-		"login-config": profile(
-			[2]string{"login_session", in.LoginSession},
-			[2]string{"region", in.Region},
-		),
-		LoginCacheFile(in.LoginSession): cache,
-	}, nil
+	session := profileSession(in.LoginSession)
+	config, err := profile(
+		[2]string{"login_session", session},
+		[2]string{"region", in.Region},
+	)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{"login-config": config, LoginCacheFile(session): cache}, nil
+}
+
+// profileSession is the session's name as a profile can have it. SDKs do no more
+// with it than look for a file, so a hash will do for a name that they would not
+// all read, as with some paths that IAM allows (IAM API, pathType).
+func profileSession(loginSession string) string {
+	if !isAmbiguous(loginSession) {
+		return loginSession
+	}
+	sum := sha256.Sum256([]byte(loginSession))
+	return "awslogin.dev/" + hex.EncodeToString(sum[:])
 }
 
 // unsignedIDToken is a JWT (RFC 7519, section 6) that says who the session is

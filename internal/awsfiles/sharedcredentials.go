@@ -2,10 +2,14 @@ package awsfiles
 
 // sharedCredentials writes a static shared credentials file. SDKs read it once.
 func sharedCredentials(in Input) (map[string][]byte, error) {
-	return map[string][]byte{"credentials": profile(
+	credentials, err := profile(
 		[2]string{"aws_access_key_id", in.AccessKeyID},
 		[2]string{"aws_secret_access_key", in.SecretAccessKey},
 		[2]string{"aws_session_token", in.SessionToken},
 		[2]string{"region", in.Region},
-	)}, nil
+	)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{"credentials": credentials}, nil
 }
