@@ -28,22 +28,32 @@ func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trou
 	return ctrl.Result{RequeueAfter: wakeAfter(a, t)}, nil
 }
 
-// patchStatus writes the status if it changed: against the one written last, or,
-// where that proves to be outdated, against the live one.
+// patchStatus writes the status if it changed. A conflict with an edit of anything
+// else is no reason not to. One with another status is: another replica wrote it,
+// and everything is found out anew.
 func (r *LoginSessionReconciler) patchStatus(ctx context.Context, a *attempt, status v1alpha1.LoginSessionStatus) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err := r.patchOnto(ctx, a.session, status)
 	if apierrors.IsConflict(err) {
-		live := &v1alpha1.LoginSession{}
-		if err = r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), live); err == nil {
-			err = r.patchOnto(ctx, live, status)
-		}
+		err = r.patchLive(ctx, a, status, err)
 	}
 	if err == nil {
 		a.memory.status = &status
 	}
 	return err
+}
+
+func (r *LoginSessionReconciler) patchLive(ctx context.Context, a *attempt, status v1alpha1.LoginSessionStatus, conflict error) error {
+	live := &v1alpha1.LoginSession{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), live); err != nil {
+		return err
+	}
+	if !equality.Semantic.DeepEqual(live.Status, a.session.Status) {
+		a.memory.status = nil
+		return conflict
+	}
+	return r.patchOnto(ctx, live, status)
 }
 
 func (r *LoginSessionReconciler) patchOnto(ctx context.Context, base *v1alpha1.LoginSession, status v1alpha1.LoginSessionStatus) error {

@@ -2,54 +2,50 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
-// orphanPoll is how often rotations are written back that no LoginSession asks
-// for any more.
-const orphanPoll = 10 * time.Second
+// flushPeriod is how often rotations are written back whose write has failed.
+const flushPeriod = 5 * time.Second
 
-// FlushOrphans writes back the rotations of login caches that no LoginSession
-// names any more, until ctx is done. The session is a person's, whatever becomes
-// of the LoginSession.
-func (r *LoginSessionReconciler) FlushOrphans(ctx context.Context) error {
-	ticker := time.NewTicker(orphanPoll)
+// KeepFlushing writes back, until ctx is done, every rotation whose write has
+// failed, as soon as that can be: whatever has become of its LoginSession, and
+// though another replica may work by now. The session is a person's.
+func (r *LoginSessionReconciler) KeepFlushing(ctx context.Context) error {
+	ticker := time.NewTicker(flushPeriod)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			r.flush(ctx, func(l *lane) bool { return l.users == 0 })
+			r.Flush(ctx)
 		}
 	}
 }
 
-// Flush tries once more to write back every rotation that exists in this process
-// only; for the end of the process. Each write is fenced by the resourceVersion.
+// Flush tries once to write back every rotation that exists in this process only
+// and that no reconcile is at work on. Each write is fenced by the resourceVersion.
 func (r *LoginSessionReconciler) Flush(ctx context.Context) {
-	r.flush(ctx, func(*lane) bool { return true })
-}
-
-func (r *LoginSessionReconciler) flush(ctx context.Context, wanted func(*lane) bool) {
-	for secret, lane := range r.lanes.take(wanted) {
+	for secret, lane := range r.lanes.take() {
 		for key, cache := range lane.caches {
 			if cache.pending != nil {
-				r.flushOne(ctx, secret, key, cache)
+				r.flushOne(ctx, secret, key, lane, cache)
 			}
 		}
 		r.lanes.release(secret, lane)
 	}
 }
 
-func (r *LoginSessionReconciler) flushOne(ctx context.Context, name types.NamespacedName, key string, cache *cacheState) {
+func (r *LoginSessionReconciler) flushOne(ctx context.Context, name types.NamespacedName, key string, lane *lane, cache *cacheState) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	secret := &corev1.Secret{}
@@ -57,20 +53,23 @@ func (r *LoginSessionReconciler) flushOne(ctx context.Context, name types.Namesp
 	if err == nil {
 		err = r.flushInto(ctx, secret, key, cache)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		cache.pending = nil
+	case r.lanes.isOrphan(lane) && (apierrors.IsNotFound(err) || errors.As(err, new(*loginrefresh.CacheError))):
+		cache.pending = nil // nobody expects a login cache there any more
+	default:
 		log.FromContext(ctx).Info("a rotated login cache is still to be written back", "secret", name, "reason", brief(err))
-	}
-	if client.IgnoreNotFound(err) == nil {
-		cache.pending = nil // written, or nothing is left to write it to
 	}
 }
 
 // flushInto writes the pending rotation unless the Secret holds another state of
-// the session than the one it was made from.
+// the session than the one it was made from. What cannot be read is no state: it
+// may yet be replaced by the old one.
 func (r *LoginSessionReconciler) flushInto(ctx context.Context, secret *corev1.Secret, key string, cache *cacheState) error {
 	stored, err := loginrefresh.Parse(secret.Data[key])
 	if err != nil {
-		return nil // theirs wins, whatever it is
+		return err
 	}
 	rotated, err := cache.pending.onto(stored)
 	if err != nil || rotated == nil {
@@ -79,13 +78,13 @@ func (r *LoginSessionReconciler) flushInto(ctx context.Context, secret *corev1.S
 	return r.writeRotation(ctx, secret, key, rotated, cache.pending)
 }
 
-// take enters the wanted lanes that hold a rotation and are free.
-func (l *lanes) take(wanted func(*lane) bool) map[types.NamespacedName]*lane {
+// take enters the lanes that hold a rotation and are free.
+func (l *lanes) take() map[types.NamespacedName]*lane {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	taken := map[types.NamespacedName]*lane{}
 	for secret, lane := range l.lanes {
-		if !wanted(lane) || !lane.busy.TryLock() {
+		if !lane.busy.TryLock() {
 			continue
 		}
 		if !lane.holdsRotation() {
@@ -95,6 +94,12 @@ func (l *lanes) take(wanted func(*lane) bool) map[types.NamespacedName]*lane {
 		taken[secret] = lane
 	}
 	return taken
+}
+
+func (l *lanes) isOrphan(lane *lane) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return lane.users == 0
 }
 
 // release leaves a lane, and drops it where nothing needs it any more.

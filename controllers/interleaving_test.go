@@ -85,13 +85,12 @@ func TestPendingRotationIsWrittenBackThough(t *testing.T) {
 			w.reconcile("dev")
 			before := w.stored("login").Fingerprint()
 			leave(w)
-			orphans := func(l *lane) bool { return l.users == 0 }
-			w.operator.flush(w.ctx, orphans)
+			w.operator.Flush(w.ctx)
 			if w.stored("login").Fingerprint() != before {
 				t.Fatal("the write did not fail")
 			}
 			mend()
-			w.operator.flush(w.ctx, orphans)
+			w.operator.Flush(w.ctx)
 			if w.stored("login").Fingerprint() == before {
 				t.Error("it was not")
 			}

@@ -19,6 +19,7 @@ type lanes struct {
 	mutex    sync.Mutex
 	lanes    map[types.NamespacedName]*lane   // by login cache Secret
 	sessions map[types.NamespacedName]*memory // by LoginSession
+	term     int64                            // in which all but the rotations was learned
 }
 
 // lane is the right to work on one login cache Secret, and what is known of the
@@ -34,6 +35,8 @@ type lane struct {
 type cacheState struct {
 	// askedAt is when AWS was last asked to refresh.
 	askedAt time.Time
+	// permitAt is from when AWS may be asked next; zero where no permit is had.
+	permitAt time.Time
 	// failure is the last of a row of failures at the state of the session that
 	// failedAt is the fingerprint of.
 	failure  *loginrefresh.Failure
@@ -100,6 +103,9 @@ type memory struct {
 	status *v1alpha1.LoginSessionStatus
 	// handled is the refresh request acted on last.
 	handled string
+	// publishedKey is the thumbprint of the DPoP key of the login that the
+	// target's credentials are from.
+	publishedKey string
 	// unread and unpublished count failures in a row to read Secrets and to
 	// write the target.
 	unread, unpublished *loginrefresh.Failure
@@ -114,9 +120,12 @@ func (m *memory) catchUp(session *v1alpha1.LoginSession) {
 }
 
 // enter takes the lane of a LoginSession's login cache, unless it is taken.
-func (l *lanes) enter(session *v1alpha1.LoginSession) (*lane, *memory, bool) {
+func (l *lanes) enter(session *v1alpha1.LoginSession, term int64) (*lane, *memory, bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
+	if l.term != term {
+		l.begin(term)
+	}
 	name, cache := client.ObjectKeyFromObject(session), cacheOf(session)
 	known := l.sessions[name]
 	if known == nil || known.uid != session.UID {
@@ -130,6 +139,26 @@ func (l *lanes) enter(session *v1alpha1.LoginSession) (*lane, *memory, bool) {
 	}
 	lane := l.lanes[cache]
 	return lane, known, lane.busy.TryLock()
+}
+
+// begin forgets, in a new term, what another replica may have changed since. A
+// rotation is not forgotten, nor a lane in which the last term's work still goes on.
+func (l *lanes) begin(term int64) {
+	l.term = term
+	clear(l.sessions)
+	for secret, lane := range l.lanes {
+		lane.users = 0
+		if !lane.busy.TryLock() {
+			continue
+		}
+		if !lane.holdsRotation() {
+			delete(l.lanes, secret)
+		}
+		for key, cache := range lane.caches {
+			lane.caches[key] = &cacheState{pending: cache.pending}
+		}
+		lane.busy.Unlock()
+	}
 }
 
 func (l *lane) exit() { l.busy.Unlock() }

@@ -27,8 +27,8 @@ func (r *LoginSessionReconciler) load(ctx context.Context, a *attempt) *trouble 
 	} else if err != nil {
 		return unreadable(a, cacheOf(a.session), err)
 	}
-	if secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy {
-		return cacheInvalid(a, errors.New("it is the target Secret of a LoginSession"))
+	if err := mayHoldCache(secret); err != nil {
+		return cacheInvalid(a, err)
 	}
 	key, err := cacheKey(secret, a.session.Spec.LoginCacheSecretRef.Key)
 	if err != nil {
@@ -41,9 +41,24 @@ func (r *LoginSessionReconciler) load(ctx context.Context, a *attempt) *trouble 
 	a.loaded = loaded{secret: secret, key: key, state: a.lane.cache(key), stored: stored}
 	a.login, a.lifetime = stored, lifetimeOf(secret, stored)
 	a.memory.unread = nil
+	if a.published != nil && a.published.accessKeyID == stored.Credentials.AccessKeyID {
+		a.memory.publishedKey = stored.KeyThumbprint()
+	}
 	recallFailure(a)
 	if err := applyPending(a); err != nil {
 		return cacheInvalid(a, err)
+	}
+	return nil
+}
+
+// mayHoldCache refuses Secrets that are somebody else's business. Whoever may name
+// one in a LoginSession need not be somebody who may read it.
+func mayHoldCache(secret *corev1.Secret) error {
+	switch {
+	case secret.Type != corev1.SecretTypeOpaque:
+		return fmt.Errorf("it is of type %s, and a login cache must be in one of type %s", secret.Type, corev1.SecretTypeOpaque)
+	case secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy:
+		return errors.New("it is the target Secret of a LoginSession")
 	}
 	return nil
 }

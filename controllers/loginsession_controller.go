@@ -6,12 +6,14 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"awslogin.dev/operator/api/v1alpha1"
@@ -46,11 +48,18 @@ type LoginSessionReconciler struct {
 	// SignInRegion is used where neither a LoginSession nor its login cache
 	// names one.
 	SignInRegion string
+	// SignInLimit bounds the requests to AWS Sign-In of all login caches
+	// together; nil does not.
+	SignInLimit *rate.Limiter
 	// AllowRoot permits sessions of an account's root user.
 	AllowRoot bool
+	// Term is the number of the term in which this process is the replica that
+	// works, 0 while it is not; nil where there is no other.
+	Term func() int64
 
 	lanes       lanes
 	permissions permissions
+	resumed     chan event.GenericEvent
 }
 
 // attempt is the working memory of one reconcile.
@@ -58,6 +67,7 @@ type attempt struct {
 	session *v1alpha1.LoginSession
 	lane    *lane
 	memory  *memory
+	term    int64
 	now     time.Time
 
 	loaded
@@ -71,8 +81,9 @@ type attempt struct {
 	regionLeader *v1alpha1.LoginSession // who decides that for all that share the login cache
 	note         string                 // added to the message of Ready
 
-	target    *corev1.Secret // nil where there is none
-	published *published     // what target holds; nil where nothing is known
+	target      *corev1.Secret // nil where there is none
+	targetNamer string         // who names the missing target as login cache, if anybody
+	published   *published     // what target holds; nil where nothing is known
 
 	requested string    // a refresh request not yet acted on
 	nextAt    time.Time // the next refresh; zero where none is planned
@@ -107,6 +118,10 @@ func (a *attempt) plan(moment time.Time) {
 // keeps a refresh from being started, see refreshNow.
 func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctrl.Request) (ctrl.Result, error) {
 	ctx := context.WithoutCancel(shutdown)
+	term := r.term()
+	if term == 0 {
+		return ctrl.Result{}, nil // Resume wakes every LoginSession
+	}
 	session := &v1alpha1.LoginSession{}
 	if err := r.Client.Get(ctx, request.NamespacedName, session); err != nil {
 		if client.IgnoreNotFound(err) == nil {
@@ -117,7 +132,7 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	if !session.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	lane, memory, free := r.lanes.enter(session)
+	lane, memory, free := r.lanes.enter(session, term)
 	if !free {
 		// Another LoginSession of this login cache is at work; its write wakes
 		// this one, the wait is for when it writes nothing.
@@ -126,7 +141,7 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	defer lane.exit()
 	memory.catchUp(session)
 
-	a := &attempt{session: session, lane: lane, memory: memory, now: r.Clock.Now()}
+	a := &attempt{session: session, lane: lane, memory: memory, term: term, now: r.Clock.Now()}
 	trouble := r.gather(ctx, a)
 	if trouble == nil {
 		var err error
@@ -135,6 +150,13 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 		}
 	}
 	return r.finish(ctx, a, trouble)
+}
+
+func (r *LoginSessionReconciler) term() int64 {
+	if r.Term == nil {
+		return 1
+	}
+	return r.Term()
 }
 
 // gather reads what there is to know before anything is decided.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -36,6 +37,10 @@ func (r *LoginSessionReconciler) advance(ctx, shutdown context.Context, a *attem
 	if floor := a.state.askedAt.Add(loginrefresh.Floor); a.now.Before(floor) {
 		a.plan(floor)
 		return refreshTrouble(a), nil
+	}
+	if permit := r.permit(a); a.now.Before(permit) {
+		a.plan(permit)
+		return cmp.Or(refreshTrouble(a), r.limited(a, permit)), nil
 	}
 	log.FromContext(ctx).V(1).Info("refreshing", "reason", decision.Reason, "region", a.region)
 	return r.refreshNow(ctx, shutdown, a)
@@ -74,13 +79,28 @@ func (r *LoginSessionReconciler) refuse(ctx context.Context, a *attempt) *troubl
 	return nil
 }
 
+// permit is from when AWS may be asked, in turn with all other login caches. What
+// a login cache was once promised is kept for it.
+func (r *LoginSessionReconciler) permit(a *attempt) time.Time {
+	if a.state.permitAt.IsZero() && r.SignInLimit != nil {
+		a.state.permitAt = a.now.Add(r.SignInLimit.ReserveN(a.now, 1).DelayFrom(a.now))
+	}
+	return a.state.permitAt
+}
+
+var errOtherReplica = errors.New("another replica may be at work: the refresh is left to it")
+
 // refreshNow spends the refresh token. From here to the write-back the session
-// depends on this process, so a shutdown that has begun keeps it from starting.
+// depends on this process, so a shutdown that has begun keeps it from starting, and
+// so does another replica that may be at work by now.
 func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *attempt) (*trouble, error) {
 	if shutdown.Err() != nil {
 		return nil, shutdown.Err()
 	}
-	a.state.askedAt = r.Clock.Now()
+	if r.term() != a.term {
+		return nil, errOtherReplica
+	}
+	a.state.askedAt, a.state.permitAt = r.Clock.Now(), time.Time{}
 	if a.requested != "" {
 		a.memory.handled = a.requested
 	}
@@ -98,16 +118,38 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 
 // keep takes up a rotation and writes it back.
 func (r *LoginSessionReconciler) keep(ctx context.Context, a *attempt, rotation loginrefresh.Rotation) *trouble {
+	inVain, failures := a.noYounger(&rotation), a.state.failureOf(a.login.Fingerprint())
 	a.state.failure, a.state.failedAt = nil, ""
 	a.state.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: &rotation}
 	if err := applyPending(a); err != nil { // not for a login that was parsed
 		return cacheInvalid(a, err)
 	}
-	trouble := r.writeBack(ctx, a)
-	if trouble == nil {
-		a.plan(later(a.schedule().DueAt(), a.state.askedAt.Add(loginrefresh.Floor)))
+	next := later(a.schedule().DueAt(), a.state.askedAt.Add(loginrefresh.Floor))
+	if inVain {
+		a.state.failure, a.state.failedAt = failures, a.login.Fingerprint()
+		a.state.fail(a.login.Fingerprint(), a.region, loginrefresh.NoYounger(), a.now)
+		next = a.schedule().RetryAt(*a.state.failure)
 	}
-	return trouble
+	if trouble := r.writeBack(ctx, a); trouble != nil {
+		return trouble
+	}
+	a.plan(next)
+	return refreshTrouble(a)
+}
+
+// noYounger says whether a rotation brought credentials that are no better than
+// those before. Its refresh token counts all the same. Of one access key, what AWS
+// said first is believed: its life cannot grow.
+func (a *attempt) noYounger(rotation *loginrefresh.Rotation) bool {
+	before := a.login.Credentials
+	if rotation.AccessKeyID == before.AccessKeyID {
+		rotation.Lifetime = a.lifetime
+		if before.ExpiresAt.Before(rotation.ExpiresAt) {
+			rotation.ExpiresAt = before.ExpiresAt
+		}
+		return true
+	}
+	return a.schedule().Outlives(rotation.ExpiresAt, a.now)
 }
 
 // writeBack stores a pending rotation in the login cache's Secret, on the

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/awsfiles"
@@ -41,12 +42,12 @@ func (p *published) schedule() loginrefresh.Schedule {
 // readTarget reads the target Secret from the API server. What it holds is
 // known from the status: publishing recorded it there.
 func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) *trouble {
-	a.target, a.published = nil, publishedBefore(a.session)
+	a.target, a.targetNamer, a.published = nil, "", publishedBefore(a.session)
 	target := &corev1.Secret{}
 	err := r.Client.Get(ctx, targetOf(a.session), target)
 	if apierrors.IsNotFound(err) {
 		a.published = nil
-		return nil
+		return r.reserveName(ctx, a)
 	}
 	if err != nil {
 		return unreadable(a, targetOf(a.session), err)
@@ -54,6 +55,20 @@ func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) *tr
 	a.target = target
 	if !owns(a.session, target) || len(target.Data) == 0 {
 		a.published = nil
+	}
+	return nil
+}
+
+// reserveName finds out whether a missing target is where another LoginSession
+// expects its login cache: the person's next login would be lost in it.
+func (r *LoginSessionReconciler) reserveName(ctx context.Context, a *attempt) *trouble {
+	var namers v1alpha1.LoginSessionList
+	err := r.Client.List(ctx, &namers, client.InNamespace(a.session.Namespace), client.MatchingFields{indexCache: a.session.TargetSecretName()})
+	if err != nil {
+		return unreadable(a, targetOf(a.session), err)
+	}
+	if len(namers.Items) > 0 {
+		a.targetNamer = namers.Items[0].Name
 	}
 	return nil
 }
@@ -77,6 +92,8 @@ func targetOf(session *v1alpha1.LoginSession) types.NamespacedName {
 // claim refuses a target that cannot become or stay this LoginSession's.
 func claim(a *attempt) *trouble {
 	switch {
+	case a.targetNamer != "":
+		return targetIsLoginCache(a)
 	case a.target == nil:
 		return nil
 	case !owns(a.session, a.target):
@@ -103,39 +120,64 @@ func owns(session *v1alpha1.LoginSession, secret *corev1.Secret) bool {
 		secret.Annotations[uidAnnotation] == string(session.UID)
 }
 
-// publish makes the target hold the newest credentials. Where those had better
-// not be handed out, what is in place stays there, and all but it is kept right.
+// publish makes the target hold the newest credentials.
 func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *trouble {
-	files, err := render(a)
-	if err != nil {
-		return publishFailed(a, err)
-	}
+	var err error
 	for range publishTries {
-		desired := desiredTarget(a, files)
-		if !a.holds(files) && !a.schedule().Publishable(a.now) {
-			if a.target == nil {
-				return nil
-			}
-			desired.Data = a.target.Data
-		}
-		if err = r.writeTarget(ctx, a, desired); err == nil {
-			a.target = desired
-			if a.holds(files) {
-				a.recordPublished()
-			}
+		if err = r.publishOnce(ctx, a); err == nil {
 			return nil
 		}
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			break
 		}
-		if unread := r.readTarget(ctx, a); unread != nil {
-			return unread
-		}
-		if conflict := claim(a); conflict != nil {
-			return conflict
+		if changed := r.readAgain(ctx, a); changed != nil {
+			return changed
 		}
 	}
 	return publishFailed(a, err)
+}
+
+// readAgain is for when somebody else wrote the target. It may have been another
+// replica that has rotated the login cache since: then ours is the older state.
+func (r *LoginSessionReconciler) readAgain(ctx context.Context, a *attempt) *trouble {
+	for _, step := range []func(context.Context, *attempt) *trouble{r.readTarget, r.load, r.identify} {
+		if trouble := step(ctx, a); trouble != nil {
+			return trouble
+		}
+	}
+	return claim(a)
+}
+
+// publishOnce writes the target. Where the newest credentials had better not be
+// handed out, what is in place stays there, and all but it is kept right.
+func (r *LoginSessionReconciler) publishOnce(ctx context.Context, a *attempt) error {
+	files, err := render(a)
+	if err != nil {
+		return err
+	}
+	desired := desiredTarget(a, files)
+	if !a.holds(files) && (!a.schedule().Publishable(a.now) || a.holdsBetter()) {
+		if a.target == nil {
+			return nil
+		}
+		desired.Data = a.target.Data
+	}
+	if err := r.writeTarget(ctx, a, desired); err != nil {
+		return err
+	}
+	a.target = desired
+	if a.holds(files) {
+		a.recordPublished()
+	}
+	return nil
+}
+
+// holdsBetter says whether the target has credentials of this very login that
+// outlive the newest ones.
+func (a *attempt) holdsBetter() bool {
+	return a.published != nil && a.memory.publishedKey == a.login.KeyThumbprint() &&
+		a.published.accessKeyID != a.login.Credentials.AccessKeyID &&
+		a.published.schedule().Outlives(a.login.Credentials.ExpiresAt, a.now)
 }
 
 // holds says whether the target has these files, and no others.
@@ -156,7 +198,7 @@ func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, de
 }
 
 func (a *attempt) recordPublished() {
-	a.memory.unpublished = nil
+	a.memory.unpublished, a.memory.publishedKey = nil, a.login.KeyThumbprint()
 	a.published = &published{
 		accessKeyID: a.login.Credentials.AccessKeyID,
 		expiresAt:   a.login.Credentials.ExpiresAt,

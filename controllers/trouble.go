@@ -39,6 +39,7 @@ type effect struct {
 
 var effects = map[string]effect{
 	v1alpha1.ReasonRefreshFailing:       {session: metav1.ConditionUnknown, tolerated: true, kstatus: v1alpha1.ReconcilingCondition},
+	v1alpha1.ReasonRefreshLimited:       {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, kstatus: v1alpha1.ReconcilingCondition},
 	v1alpha1.ReasonRefreshRejected:      {session: metav1.ConditionUnknown, kstatus: v1alpha1.ReconcilingCondition},
 	v1alpha1.ReasonReloginRequired:      {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonPermissionDenied:     {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
@@ -143,11 +144,24 @@ func unreadable(a *attempt, secret types.NamespacedName, err error) *trouble {
 		"Secret %s could not be read: %s. The operator keeps trying.", secret, brief(err))}
 }
 
+// limited says that a session must wait its turn for too long.
+func (r *LoginSessionReconciler) limited(a *attempt, permit time.Time) *trouble {
+	if permit.Before(a.schedule().OverdueAt()) {
+		return nil
+	}
+	return &trouble{v1alpha1.ReasonRefreshLimited, fmt.Sprintf(
+		"The refresh waits its turn until %s, because the operator sends AWS Sign-In %g requests per second at most: raise --sign-in-qps, or divide the sessions among several operators.",
+		permit.UTC().Format(time.RFC3339), float64(r.SignInLimit.Limit()))}
+}
+
+// longestAPIWait is the longest wait between tries to reach the API server.
+const longestAPIWait = 15 * time.Second
+
 // again counts a failure of the API server and says when to try again, with the
 // waits of a failed refresh.
 func again(a *attempt, failures **loginrefresh.Failure) time.Time {
 	*failures = (*failures).Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
-	schedule := loginrefresh.Schedule{Lifetime: loginrefresh.MaxLifetime, Seed: string(a.session.UID)}
+	schedule := loginrefresh.Schedule{Lifetime: 20 * longestAPIWait, Seed: string(a.session.UID)}
 	return schedule.RetryAt(**failures)
 }
 
@@ -165,6 +179,12 @@ func regionConflict(a *attempt) *trouble {
 func targetForeign(a *attempt) *trouble {
 	return &trouble{v1alpha1.ReasonTargetConflict, fmt.Sprintf(
 		"Secret %s exists and does not belong to this LoginSession: delete it, or set spec.target.secretName to another name.", targetOf(a.session))}
+}
+
+func targetIsLoginCache(a *attempt) *trouble {
+	a.wakeBy(a.now.Add(loginrefresh.SlowPoll))
+	return &trouble{v1alpha1.ReasonTargetConflict, fmt.Sprintf(
+		"Secret %s does not exist, and LoginSession %s expects its login cache there: set spec.target.secretName to another name.", targetOf(a.session), a.targetNamer)}
 }
 
 func targetImmutable(a *attempt) *trouble {

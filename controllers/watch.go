@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"awslogin.dev/operator/api/v1alpha1"
 )
@@ -78,19 +79,42 @@ func (r *LoginSessionReconciler) SetupWithManager(ctx context.Context, mgr ctrl.
 	if err := Index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	r.resumed = make(chan event.GenericEvent)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.LoginSession{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, refreshRequested))).
 		Watches(&v1alpha1.LoginSession{}, handler.EnqueueRequestsFromMapFunc(r.sharersOf),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.sessionsOf)).
+		WatchesRawSource(source.Channel(r.resumed, handler.EnqueueRequestsFromMapFunc(r.allSessions))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			UsePriorityQueue:        ptr.To(true),
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
-				time.Second, 30*time.Second),
+				time.Second, longestAPIWait),
 		}).
 		Complete(r)
+}
+
+// Resume wakes every LoginSession: what they needed while another replica worked,
+// or none did, is done now.
+func (r *LoginSessionReconciler) Resume(ctx context.Context) {
+	select {
+	case r.resumed <- event.GenericEvent{Object: &v1alpha1.LoginSession{}}:
+	case <-ctx.Done():
+	}
+}
+
+func (r *LoginSessionReconciler) allSessions(ctx context.Context, _ client.Object) []reconcile.Request {
+	var sessions v1alpha1.LoginSessionList
+	if err := r.Client.List(ctx, &sessions); err != nil {
+		return nil // not of a cache that is started, which this comes after
+	}
+	requests := make([]reconcile.Request, 0, len(sessions.Items))
+	for i := range sessions.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&sessions.Items[i])})
+	}
+	return requests
 }
 
 // refreshRequested lets through updates that ask for a refresh.

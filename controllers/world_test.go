@@ -42,6 +42,10 @@ type world struct {
 	endpoint string
 	// hooks replace or observe single steps; see newOperator.
 	hooks hooks
+	// onTheWay are the proxies in front of the API server and AWS, if any.
+	onTheWay onTheWay
+	before   map[string][]byte // what a disturbance took away
+	mend     func()            // ends a fault that does not end by itself
 }
 
 func newWorld(t *testing.T) *world {
@@ -59,7 +63,14 @@ func newWorld(t *testing.T) *world {
 }
 
 // restart replaces the operator by a new process: nothing in memory is kept.
-func (w *world) restart() { w.startWith(shared.GetClient()) }
+func (w *world) restart() {
+	if w.onTheWay.client != nil {
+		w.startWith(w.onTheWay.client)
+		w.operator.Live = w.onTheWay.live
+		return
+	}
+	w.startWith(shared.GetClient())
+}
 
 func (w *world) startWith(c client.Client) {
 	w.events = events.NewFakeRecorder(100)
@@ -284,4 +295,14 @@ func contextWithCancel(w *world) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	w.Cleanup(cancel)
 	return ctx, cancel
+}
+
+// find is get for what may be gone.
+func (w *world) find(name string) (*v1alpha1.LoginSession, error) {
+	session := &v1alpha1.LoginSession{}
+	return session, api.Get(w.ctx, w.key(name), session)
+}
+
+func objectMeta(w *world, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
 }

@@ -41,6 +41,8 @@ const (
 
 	// ReasonRefreshFailing: attempts to refresh fail in ways that may pass.
 	ReasonRefreshFailing = "RefreshFailing"
+	// ReasonRefreshLimited: the refresh waits for its turn within --sign-in-qps.
+	ReasonRefreshLimited = "RefreshLimited"
 	// ReasonRefreshOverdue: the credentials are too close to their expiry.
 	ReasonRefreshOverdue = "RefreshOverdue"
 	// ReasonRefreshRejected: AWS answers 400 (wrong sign-in region, revoked, or an outage).

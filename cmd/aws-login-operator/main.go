@@ -27,6 +27,7 @@ import (
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/controllers"
+	"awslogin.dev/operator/internal/lease"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
@@ -86,9 +87,14 @@ func run(ctx context.Context, options *options) error {
 	if err := addChecks(mgr); err != nil {
 		return fmt.Errorf("set up the health probes: %w", err)
 	}
-	if err := mgr.Add(manager.RunnableFunc(reconciler.FlushOrphans)); err != nil {
-		return fmt.Errorf("set up the write-back of orphans: %w", err)
+	if err := mgr.Add(manager.RunnableFunc(reconciler.KeepFlushing)); err != nil {
+		return fmt.Errorf("set up the write-back: %w", err)
 	}
+	release, err := contend(ctx, mgr, options, reconciler)
+	if err != nil {
+		return fmt.Errorf("set up leader election: %w", err)
+	}
+	defer release()
 	ctrl.Log.Info("starting", "version", version())
 	err = mgr.Start(ctx)
 	// However it ended: what AWS rotated must not end with it.
@@ -96,6 +102,26 @@ func run(ctx context.Context, options *options) error {
 	defer cancel()
 	reconciler.Flush(last)
 	return err
+}
+
+// contend takes part in leader election, where that is asked for. The lease is
+// given up by release, after everything else: until then no other replica works.
+func contend(ctx context.Context, mgr manager.Manager, options *options, reconciler *controllers.LoginSessionReconciler) (release func(), err error) {
+	if !options.leaderElect {
+		return func() {}, nil
+	}
+	contended, err := lease.New(mgr.GetConfig(), mgr, options.lease(), reconciler.Resume)
+	if err != nil {
+		return nil, err
+	}
+	reconciler.Term = contended.Term
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error)
+	go func() { ended <- contended.Run(ctx) }()
+	return func() {
+		cancel()
+		<-ended
+	}, nil
 }
 
 func newManager(config *rest.Config, options *options) (manager.Manager, error) {
@@ -107,16 +133,12 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	cacheOptions := controllers.CacheOptions(options.selector)
 	cacheOptions.DefaultNamespaces = options.namespaces
 	return ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         cacheOptions,
-		Client:                        controllers.ClientOptions(),
-		Metrics:                       metricsserver.Options{BindAddress: options.metricsAddress},
-		HealthProbeBindAddress:        options.probeAddress,
-		LeaderElection:                options.leaderElect,
-		LeaderElectionID:              options.leaseName(),
-		LeaderElectionNamespace:       options.leaseNamespace,
-		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       ptr.To(shutdownTimeout),
+		Scheme:                  scheme,
+		Cache:                   cacheOptions,
+		Client:                  controllers.ClientOptions(),
+		Metrics:                 metricsserver.Options{BindAddress: options.metricsAddress},
+		HealthProbeBindAddress:  options.probeAddress,
+		GracefulShutdownTimeout: ptr.To(shutdownTimeout),
 	})
 }
 
@@ -134,6 +156,7 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 		SignIn:       &loginrefresh.Client{HTTP: client, Endpoint: options.endpoint(options.signInEndpoint), Now: time.Now},
 		STS:          &loginrefresh.Caller{HTTP: client, Endpoint: options.endpoint(options.stsEndpoint)},
 		SignInRegion: options.signInRegion,
+		SignInLimit:  options.signInLimit(),
 		AllowRoot:    options.allowRoot,
 	}, nil
 }

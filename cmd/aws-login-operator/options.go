@@ -8,17 +8,21 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"awslogin.dev/operator/internal/lease"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
@@ -29,6 +33,9 @@ type options struct {
 
 	leaderElect    bool
 	leaseNamespace string
+	leaseDuration  time.Duration
+	renewDeadline  time.Duration
+	retryPeriod    time.Duration
 
 	watchNamespaces string
 	watchSelector   string
@@ -37,6 +44,7 @@ type options struct {
 
 	maxConcurrentReconciles int
 
+	signInQPS      float64
 	signInRegion   string
 	signInEndpoint string
 	stsEndpoint    string
@@ -64,7 +72,7 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	o.capLogLevel()
-	return o, errors.Join(o.checkWatches(), o.checkSignIn())
+	return o, errors.Join(o.checkWatches(), o.checkLease(), o.checkSignIn())
 }
 
 // mostVerbose is the highest log level there is: from 6 on the Kubernetes client
@@ -83,9 +91,13 @@ func (o *options) bind(flags *flag.FlagSet, getenv func(string) string) {
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "run as one of several replicas of which one works at a time")
 	flags.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease; by default the operator's own")
+	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "how long the other replicas wait for one that has gone silent")
+	flags.DurationVar(&o.renewDeadline, "leader-election-renew-deadline", 10*time.Second, "how long a replica works that cannot renew the lease")
+	flags.DurationVar(&o.retryPeriod, "leader-election-retry-period", 2*time.Second, "the wait between tries to get or renew the lease")
 	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "comma-separated namespaces to watch; by default all")
 	flags.StringVar(&o.watchSelector, "watch-label-selector", "", "watch only LoginSessions with these labels")
 	flags.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 10, "how many LoginSessions are worked on at once")
+	flags.Float64Var(&o.signInQPS, "sign-in-qps", 10, "how many requests a second AWS Sign-In gets at most, for all sessions together; 0 for no limit")
 	flags.StringVar(&o.signInRegion, "sign-in-region", "us-east-1", "where sessions are refreshed that do not name their sign-in region")
 	flags.StringVar(&o.signInEndpoint, "sign-in-endpoint-url", getenv("AWS_ENDPOINT_URL_SIGNIN"), "URL of AWS Sign-In instead of the region's own (AWS_ENDPOINT_URL_SIGNIN); it receives refresh tokens")
 	flags.StringVar(&o.stsEndpoint, "sts-endpoint-url", getenv("AWS_ENDPOINT_URL_STS"), "URL of AWS STS instead of the region's own (AWS_ENDPOINT_URL_STS)")
@@ -119,7 +131,42 @@ func (o *options) checkWatches() error {
 	return nil
 }
 
+// checkLease asks for what keeps two replicas from working at once: a holder
+// stops well before the others begin.
+func (o *options) checkLease() error {
+	switch {
+	case o.retryPeriod <= 0:
+		return errors.New("--leader-election-retry-period must be more than 0")
+	case o.renewDeadline < 2*o.retryPeriod:
+		return errors.New("--leader-election-renew-deadline must be at least twice --leader-election-retry-period")
+	case o.leaseDuration < o.renewDeadline+o.retryPeriod || o.leaseDuration < time.Second:
+		return errors.New("--leader-election-lease-duration must be at least 1s, and --leader-election-renew-deadline and --leader-election-retry-period together")
+	}
+	return nil
+}
+
+func (o *options) lease() lease.Options {
+	return lease.Options{
+		Namespace:     o.leaseNamespace,
+		Name:          o.leaseName(),
+		Duration:      o.leaseDuration,
+		RenewDeadline: o.renewDeadline,
+		RetryPeriod:   o.retryPeriod,
+	}
+}
+
+// signInLimit allows a second's worth of requests at once.
+func (o *options) signInLimit() *rate.Limiter {
+	if o.signInQPS == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(o.signInQPS), int(math.Ceil(o.signInQPS)))
+}
+
 func (o *options) checkSignIn() error {
+	if !(o.signInQPS >= 0) || math.IsInf(o.signInQPS, 0) { // nor NaN
+		return errors.New("--sign-in-qps must be a number that is not negative")
+	}
 	if !loginrefresh.IsRegion(o.signInRegion) {
 		return fmt.Errorf("--sign-in-region: %q is not the name of an AWS region", o.signInRegion)
 	}

@@ -50,6 +50,11 @@ func (e *RefreshError) Error() string {
 	return strings.Join(parts, ", ")
 }
 
+// NoYounger is the failure of a refresh that AWS granted in vain.
+func NoYounger() *RefreshError {
+	return &RefreshError{Outcome: Retryable, Status: http.StatusOK, detail: "its credentials live no longer than the ones before"}
+}
+
 // explain turns an error of the SDK into what it means. A TOKEN_EXPIRED whose
 // proof was off by more than maxSkew from the reply's Date is blamed on the
 // clock, and the next attempt is corrected by it.

@@ -54,6 +54,12 @@ func (s Schedule) Publishable(now time.Time) bool {
 	return now.Before(s.ExpiresAt.Add(-min(time.Minute, s.Lifetime/15))) && !s.implausible(now)
 }
 
+// Outlives says whether these credentials live longer than others of the same
+// login, and do not just claim to.
+func (s Schedule) Outlives(expiresAt, now time.Time) bool {
+	return s.ExpiresAt.After(expiresAt) && !s.implausible(now)
+}
+
 // implausible says whether the expiry is a wrong clock's.
 func (s Schedule) implausible(now time.Time) bool {
 	return s.ExpiresAt.After(now.Add(MaxLifetime + clockTolerance))

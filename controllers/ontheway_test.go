@@ -1,0 +1,168 @@
+package controllers
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"awslogin.dev/operator/internal/faultproxy"
+	"awslogin.dev/operator/internal/loginrefresh"
+)
+
+// onTheWay stands between an operator and both its servers, and sees every
+// request: a step of the rotation.
+type onTheWay struct {
+	client client.Client // of the API server; LoginSessions are from the shared cache
+	live   client.Reader
+
+	mutex   sync.Mutex
+	judge   func(step string) faultproxy.Fault
+	steps   []string
+	askedAt []time.Time // AWS Sign-In, by the world's clock
+}
+
+// interpose puts proxies in front of the API server and of AWS.
+func (w *world) interpose() {
+	w.Helper()
+	kubernetes, err := faultproxy.NewKubernetes(config)
+	w.must(err)
+	aws := faultproxy.New(w.aws)
+	for _, proxy := range []*faultproxy.Proxy{kubernetes, aws} {
+		proxy.Judge(func(r *http.Request) faultproxy.Fault { return w.onTheWay.see(w, faultproxy.Step(r)) })
+	}
+	front := &rest.Config{Host: w.serve(kubernetes), QPS: -1}
+	options := client.Options{Scheme: shared.GetScheme(), Mapper: shared.GetRESTMapper()}
+	w.onTheWay.live, err = client.New(front, options)
+	w.must(err)
+	options.Cache = &client.CacheOptions{Reader: shared.GetCache(), DisableFor: ClientOptions().Cache.DisableFor}
+	w.onTheWay.client, err = client.New(front, options)
+	w.must(err)
+	w.endpoint = w.serve(aws)
+	w.restart()
+}
+
+func (w *world) serve(handler http.Handler) (url string) {
+	server := httptest.NewServer(handler)
+	w.Cleanup(server.Close)
+	return server.URL
+}
+
+func (o *onTheWay) see(w *world, step string) faultproxy.Fault {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.steps = append(o.steps, step)
+	if step == "POST v1/token" {
+		o.askedAt = append(o.askedAt, w.clock.Now())
+	}
+	if o.judge == nil {
+		return faultproxy.Fault{}
+	}
+	return o.judge(step)
+}
+
+// judged sets who decides what becomes of requests.
+func (w *world) judged(judge func(step string) faultproxy.Fault) {
+	w.onTheWay.mutex.Lock()
+	defer w.onTheWay.mutex.Unlock()
+	w.onTheWay.judge = judge
+}
+
+// seen returns the steps since the last call.
+func (w *world) seen() []string {
+	w.onTheWay.mutex.Lock()
+	defer w.onTheWay.mutex.Unlock()
+	steps := w.onTheWay.steps
+	w.onTheWay.steps = nil
+	return steps
+}
+
+// run is the controller for a while: it reconciles when an error, a wait or a
+// watch calls for it, and writes back what is pending. What the watches have to
+// tell is of the first reconcile: its own writes, and what others did meanwhile. It
+// returns how often it reconciled.
+func (w *world) run(name string, d time.Duration) (reconciles int) {
+	w.Helper()
+	backoff, end := time.Second, w.clock.Now().Add(d)
+	for next := w.clock.Now(); !next.After(end); reconciles++ {
+		w.clock.SetTime(next)
+		result, err := w.operator.Reconcile(w.ctx, ctrl.Request{NamespacedName: w.key(name)})
+		w.catchUp(name)
+		wait := result.RequeueAfter
+		if err != nil {
+			wait, backoff = backoff, min(2*backoff, longestAPIWait)
+		}
+		if reconciles == 0 {
+			wait = time.Millisecond
+		}
+		if wait == 0 {
+			break
+		}
+		next = w.clock.Now().Add(wait)
+		if wait >= flushPeriod {
+			w.operator.Flush(w.ctx)
+		}
+	}
+	w.clock.SetTime(end)
+	w.operator.Flush(w.ctx)
+	_, err := w.operator.Reconcile(w.ctx, ctrl.Request{NamespacedName: w.key(name)})
+	if err == nil {
+		w.catchUp(name)
+	}
+	return reconciles + 1
+}
+
+// catchUp waits until the operator's cache shows the LoginSession as it is.
+func (w *world) catchUp(name string) {
+	w.Helper()
+	live, err := w.find(name)
+	if err != nil {
+		w.awaitGone(name)
+		return
+	}
+	w.awaitCache(live)
+}
+
+// expectAlive fails if the login cache in the Secret is not the newest state of a
+// session that lives.
+func (w *world) expectAlive(secret string) {
+	w.Helper()
+	replayed := w.aws.Stats().Replayed
+	err := w.laptop(secret)
+	if err != nil || w.aws.Stats().Replayed != replayed {
+		w.Errorf("the session in Secret %s is lost: error %v, %d replays", secret, err, w.aws.Stats().Replayed-replayed)
+	}
+}
+
+// laptop is another refresher of the session in a Secret, which writes nothing back.
+func (w *world) laptop(secret string) error {
+	client := &loginrefresh.Client{HTTP: http.DefaultClient, Endpoint: loginrefresh.Endpoint{URL: w.serve(w.aws)}, Now: w.clock.Now}
+	_, err := client.Refresh(w.ctx, w.stored(secret), "us-east-1")
+	return err
+}
+
+// expectPolite fails if AWS was asked twice within a second, or twice at once.
+func (w *world) expectPolite() {
+	w.Helper()
+	asked := w.onTheWay.askedAt
+	for i := 1; i < len(asked); i++ {
+		if asked[i].Sub(asked[i-1]) < time.Second {
+			w.Errorf("AWS was asked %s after it was asked before", asked[i].Sub(asked[i-1]))
+		}
+	}
+	if inFlight := w.aws.Stats().MaxInFlight; inFlight > 1 {
+		w.Errorf("%d requests were under way at once", inFlight)
+	}
+}
+
+func isAWS(step string) bool { return slices.Contains([]string{"POST v1/token", "POST "}, step) }
+
+func isWrite(step string) bool {
+	return !isAWS(step) && !strings.HasPrefix(step, "GET ") && step != "POST selfsubjectaccessreviews"
+}

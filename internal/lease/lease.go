@@ -1,0 +1,117 @@
+// Package lease makes one of several replicas work at a time, as controller-runtime's
+// leader election does, but survives the loss of the lease: a process that could
+// not renew it, for an outage of the API server, may hold the only copy of what AWS
+// rotated. So it stays, works on nothing, and contends for the lease again.
+package lease
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	crleaderelection "sigs.k8s.io/controller-runtime/pkg/leaderelection"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
+)
+
+// Options name a lease and its times.
+type Options struct {
+	// Namespace of the lease; by default the one that the process runs in.
+	Namespace string
+	Name      string
+	// Duration is how long the others wait for a holder that has gone silent.
+	Duration time.Duration
+	// RenewDeadline is how long the holder works without having renewed. It is
+	// less than Duration: then two never work at once.
+	RenewDeadline time.Duration
+	// RetryPeriod is the wait between tries to get or renew the lease.
+	RetryPeriod time.Duration
+}
+
+// Lease is this process's part in the contention for a lease.
+type Lease struct {
+	config leaderelection.LeaderElectionConfig
+	gained func(context.Context)
+	latest atomic.Pointer[term]
+}
+
+// term is one tenure, or the wait for it.
+type term struct {
+	number  int64
+	begun   atomic.Bool
+	elector *leaderelection.LeaderElector
+}
+
+// New checks the options. gained is called whenever a term begins.
+func New(config *rest.Config, events recorder.Provider, options Options, gained func(context.Context)) (*Lease, error) {
+	lock, err := crleaderelection.NewResourceLock(config, events, crleaderelection.Options{
+		LeaderElection:          true,
+		LeaderElectionNamespace: options.Namespace,
+		LeaderElectionID:        options.Name,
+		RenewDeadline:           options.RenewDeadline,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("name the lease: %w", err)
+	}
+	return newLease(lock, options, gained)
+}
+
+func newLease(lock resourcelock.Interface, options Options, gained func(context.Context)) (*Lease, error) {
+	l := &Lease{gained: gained, config: leaderelection.LeaderElectionConfig{
+		Lock:            lock,
+		Name:            options.Name,
+		LeaseDuration:   options.Duration,
+		RenewDeadline:   options.RenewDeadline,
+		RetryPeriod:     options.RetryPeriod,
+		ReleaseOnCancel: true,
+	}}
+	return l, l.contend(1)
+}
+
+// contend prepares the term of this number.
+func (l *Lease) contend(number int64) error {
+	next := &term{number: number}
+	config := l.config
+	config.Callbacks = leaderelection.LeaderCallbacks{
+		OnStartedLeading: func(ctx context.Context) {
+			next.begun.Store(true)
+			l.gained(ctx)
+		},
+		OnStoppedLeading: func() {},
+	}
+	var err error
+	if next.elector, err = leaderelection.NewLeaderElector(config); err != nil {
+		return fmt.Errorf("contend for the lease: %w", err)
+	}
+	l.latest.Store(next)
+	return nil
+}
+
+// Run contends for the lease until ctx is done, and gives it up then.
+func (l *Lease) Run(ctx context.Context) error {
+	for {
+		last := l.latest.Load()
+		last.elector.Run(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := l.contend(last.number + 1); err != nil {
+			return err
+		}
+	}
+}
+
+// Term is the number of the term that this process is in, and 0 while another
+// may hold the lease. Nobody needs to have noticed that the lease was lost: a
+// process that was stopped for long and goes on is in no term.
+func (l *Lease) Term() int64 {
+	current := l.latest.Load()
+	grace := l.config.RenewDeadline - l.config.LeaseDuration
+	if !current.begun.Load() || !current.elector.IsLeader() || current.elector.Check(grace) != nil {
+		return 0
+	}
+	return current.number
+}
