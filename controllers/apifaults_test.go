@@ -70,7 +70,7 @@ func TestAPIServerIsAwayRightAfterARefresh(t *testing.T) {
 			w := staged(t)
 			back := w.clock.Now().Add(5 * time.Minute)
 			w.awayUntil(back, fault)
-			w.run("dev", 5*time.Minute+longestAPIWait)
+			w.run("dev", 5*time.Minute+time.Minute)
 			if len(w.onTheWay.askedAt) > 1 && w.onTheWay.askedAt[1].Before(back) {
 				t.Error("the refresh was repeated for want of a write")
 			}
@@ -120,7 +120,7 @@ func TestOnlyTheWriteBackFails(t *testing.T) {
 			if left := w.get("dev").Status.Credentials.ExpiresAt.Sub(w.clock.Now()); left < 12*time.Minute {
 				t.Error("the new credentials are not published")
 			}
-			w.run("dev", 3*time.Minute+longestAPIWait)
+			w.run("dev", 3*time.Minute+time.Minute)
 			w.expectWell("dev")
 			w.expectKept()
 			w.expectAlive("login")

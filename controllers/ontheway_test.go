@@ -85,37 +85,38 @@ func (w *world) seen() []string {
 
 // run is the controller for a while: it reconciles when an error, a wait or a
 // watch calls for it, and writes back what is pending. What the watches have to
-// tell is of the first reconcile: its own writes, and what others did meanwhile. It
-// returns how often it reconciled.
-func (w *world) run(name string, d time.Duration) (reconciles int) {
+// tell is of the first reconcile: its own writes, and what others did meanwhile.
+func (w *world) run(name string, d time.Duration) {
 	w.Helper()
-	backoff, end := time.Second, w.clock.Now().Add(d)
-	for next := w.clock.Now(); !next.After(end); reconciles++ {
-		w.clock.SetTime(next)
-		result, err := w.operator.Reconcile(w.ctx, ctrl.Request{NamespacedName: w.key(name)})
-		w.catchUp(name)
-		wait := result.RequeueAfter
-		if err != nil {
-			wait, backoff = backoff, min(2*backoff, longestAPIWait)
-		}
-		if reconciles == 0 {
-			wait = time.Millisecond
-		}
-		if wait == 0 {
-			break
-		}
-		next = w.clock.Now().Add(wait)
-		if wait >= flushPeriod {
+	end := w.clock.Now().Add(d)
+	w.attempt(name)
+	w.goOn(name, time.Millisecond, end)
+	w.attempt(name)
+}
+
+// goOn reconciles after a wait, and as wakes and failures ask then, until a time.
+func (w *world) goOn(name string, wait time.Duration, end time.Time) {
+	w.Helper()
+	backoff := time.Second
+	for wait > 0 && !w.clock.Now().Add(wait).After(end) {
+		if w.pass(wait); wait >= flushPeriod {
 			w.operator.Flush(w.ctx)
+		}
+		var err error
+		if wait, err = w.attempt(name); err != nil {
+			wait, backoff = backoff, min(2*backoff, 30*time.Second)
 		}
 	}
 	w.clock.SetTime(end)
 	w.operator.Flush(w.ctx)
-	_, err := w.operator.Reconcile(w.ctx, ctrl.Request{NamespacedName: w.key(name)})
-	if err == nil {
-		w.catchUp(name)
-	}
-	return reconciles + 1
+}
+
+// attempt reconciles once, and lets the cache catch up.
+func (w *world) attempt(name string) (time.Duration, error) {
+	w.Helper()
+	result, err := w.operator.Reconcile(w.ctx, ctrl.Request{NamespacedName: w.key(name)})
+	w.catchUp(name)
+	return result.RequeueAfter, err
 }
 
 // catchUp waits until the operator's cache shows the LoginSession as it is.

@@ -154,14 +154,11 @@ func (r *LoginSessionReconciler) limited(a *attempt, permit time.Time) *trouble 
 		permit.UTC().Format(time.RFC3339), float64(r.SignInLimit.Limit()))}
 }
 
-// longestAPIWait is the longest wait between tries to reach the API server.
-const longestAPIWait = 15 * time.Second
-
 // again counts a failure of the API server and says when to try again, with the
 // waits of a failed refresh.
 func again(a *attempt, failures **loginrefresh.Failure) time.Time {
 	*failures = (*failures).Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
-	schedule := loginrefresh.Schedule{Lifetime: 20 * longestAPIWait, Seed: string(a.session.UID)}
+	schedule := loginrefresh.Schedule{Lifetime: loginrefresh.MaxLifetime, Seed: string(a.session.UID)}
 	return schedule.RetryAt(**failures)
 }
 

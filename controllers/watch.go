@@ -91,7 +91,7 @@ func (r *LoginSessionReconciler) SetupWithManager(ctx context.Context, mgr ctrl.
 			MaxConcurrentReconciles: concurrency,
 			UsePriorityQueue:        ptr.To(true),
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
-				time.Second, longestAPIWait),
+				time.Second, 30*time.Second),
 		}).
 		Complete(r)
 }

@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "world-"}}
 	w.must(api.Create(w.ctx, namespace))
 	w.namespace = namespace.Name
-	w.aws = fakeaws.New(fakeaws.Options{Now: w.clock.Now})
+	w.aws = fakeaws.New(fakeaws.Options{Now: w.clock.Now, SessionLifetime: 1000 * time.Hour}) // tests end sessions
 	server := httptest.NewServer(w.aws)
 	t.Cleanup(server.Close)
 	w.endpoint = server.URL

@@ -44,7 +44,12 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{T: t, ctx: t.Context(), aws: fakeaws.New(fakeaws.Options{CredentialLifetime: lifetime})}
+	return newStageWith(t, fakeaws.Options{CredentialLifetime: lifetime})
+}
+
+func newStageWith(t *testing.T, options fakeaws.Options) *stage {
+	t.Helper()
+	s := &stage{T: t, ctx: t.Context(), aws: fakeaws.New(options)}
 	server := httptest.NewServer(s.aws)
 	t.Cleanup(server.Close)
 	s.endpoint = server.URL

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -27,6 +28,7 @@ var (
 	api        client.Client
 	binary     string // the operator
 	kubeconfig string // of the operator's own user
+	operator   *rest.Config
 )
 
 func TestMain(m *testing.M) {
@@ -75,6 +77,7 @@ func addOperatorUser(environment *envtest.Environment) error {
 	if err != nil {
 		return err
 	}
+	operator = user.Config()
 	config, err := user.KubeConfig()
 	if err != nil {
 		return err

@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"awslogin.dev/operator/internal/faultproxy"
+)
+
+// replicated are the flags of replicas that take over within seconds.
+var replicated = []string{"--leader-elect", "--leader-election-namespace=default", "--leader-election-lease-duration=3s",
+	"--leader-election-renew-deadline=2s", "--leader-election-retry-period=300ms"}
+
+// requestRefresh asks for a refresh as a person does, and waits for it.
+func (s *stage) requestRefresh(value string) {
+	s.Helper()
+	s.apply(fmt.Sprintf("{apiVersion: awslogin.dev/v1alpha1, kind: LoginSession, metadata: {name: dev, annotations: {awslogin.dev/refresh-requested-at: %q}}, spec: {loginCacheSecretRef: {name: login}, suspend: false}}", value))
+	s.await("the requested refresh", func() bool {
+		refresh := s.get("dev").Status.Refresh
+		return refresh != nil && refresh.LastHandledRequestAt == value
+	})
+}
+
+// TestLeaderThatWakesUpLateOverwritesNothing stops the leader in the middle of a
+// rotation, lets another replica take over and rotate again, and lets the first go
+// on with what it had begun.
+func TestLeaderThatWakesUpLateOverwritesNothing(t *testing.T) {
+	for _, moment := range []crashPoint{
+		{"before", "GET secrets/login", 0, 0},
+		{"after", "GET secrets/login", 0, 0},
+		{"after", "POST selfsubjectaccessreviews", 0, 0},
+		{"before", "POST v1/token", 0, 1}, // on its way to AWS when the leader was stopped
+		{"after", "POST v1/token", 0, 1},  // rotated, and known to the stopped leader alone
+		{"before", "PUT secrets/login", 0, 1},
+		{"after", "PUT secrets/login", 0, 0},
+		{"before", "PUT secrets/dev", 0, 0},
+		{"after", "PUT secrets/dev", 0, 0},
+		{"before", "PATCH loginsessions/dev/status", 0, 0},
+	} {
+		t.Run(moment.when+" "+moment.step, func(t *testing.T) {
+			t.Parallel()
+			s := stageRotation(t)
+			l := s.newLine()
+			first := s.start(replicated, l.environment...)
+			s.awaitPublished()
+			second := s.start(replicated)
+			check := s.watchTarget()
+			stopped, goOn := make(chan struct{}), make(chan struct{})
+			hold := func() {
+				_ = first.Process.Signal(syscall.SIGSTOP)
+				close(stopped)
+				<-goOn
+			}
+			fault := faultproxy.Fault{Before: hold}
+			if moment.when == "after" {
+				fault = faultproxy.Fault{After: hold}
+			}
+			l.judged(once(moment.step, fault))
+			s.resume()
+			<-stopped
+			s.requestRefresh("by the second")
+			newest := s.stored().Fingerprint()
+			if !strings.Contains(second.output.String(), "uccessfully acquired lease") {
+				t.Fatal("the second replica did not take over")
+			}
+			s.must(first.Process.Signal(syscall.SIGCONT))
+			close(goOn)
+
+			s.await("the first replica has seen that it lost the lease", func() bool {
+				return strings.Contains(first.output.String(), "ailed to renew lease")
+			})
+			time.Sleep(500 * time.Millisecond) // for it to do what it should not
+			if s.stored().Fingerprint() != newest {
+				t.Error("the login cache was overwritten")
+			}
+			s.await("login cache, target and status agree", func() bool {
+				id := s.stored().Credentials.AccessKeyID
+				return s.get("dev").Status.Credentials.AccessKeyID == id && s.get("dev").Status.Session.Fingerprint == newest &&
+					strings.Contains(string(s.secret("dev").Data["credentials.json"]), id)
+			})
+			s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
+			check()
+			if stats := s.aws.Stats(); stats.Replayed > moment.spent || stats.Refused > 0 {
+				t.Errorf("AWS saw %+v", stats)
+			}
+			s.expectAlive()
+		})
+	}
+}

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+
+	"awslogin.dev/operator/internal/faultproxy"
+)
+
+// line is one operator's way to the API server and to AWS, with a proxy in front
+// of each.
+type line struct {
+	environment []string // of the operator
+
+	mutex sync.Mutex
+	judge func(step string) faultproxy.Fault
+	steps []string
+}
+
+// newLine lays a line. All that comes over it does so as the operator's user.
+func (s *stage) newLine() *line {
+	s.Helper()
+	l := &line{}
+	kubernetes, err := faultproxy.NewKubernetes(operator)
+	s.must(err)
+	aws := faultproxy.New(s.aws)
+	for _, proxy := range []*faultproxy.Proxy{kubernetes, aws} {
+		proxy.Judge(func(r *http.Request) faultproxy.Fault { return l.see(faultproxy.Step(r)) })
+	}
+	config := filepath.Join(s.TempDir(), "kubeconfig")
+	s.must(os.WriteFile(config, fmt.Appendf(nil, `{apiVersion: v1, kind: Config, current-context: line,
+contexts: [{name: line, context: {cluster: line, user: ""}}], clusters: [{name: line, cluster: {server: %q}}]}`, s.serve(kubernetes)), 0o600))
+	url := s.serve(aws)
+	l.environment = []string{"KUBECONFIG=" + config, "AWS_ENDPOINT_URL_SIGNIN=" + url, "AWS_ENDPOINT_URL_STS=" + url}
+	return l
+}
+
+func (s *stage) serve(handler http.Handler) (url string) {
+	server := httptest.NewServer(handler)
+	s.Cleanup(server.CloseClientConnections)
+	return server.URL
+}
+
+func (l *line) see(step string) faultproxy.Fault {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.steps = append(l.steps, step)
+	if l.judge == nil {
+		return faultproxy.Fault{}
+	}
+	return l.judge(step)
+}
+
+// judged sets who decides what becomes of requests, and forgets those before.
+func (l *line) judged(judge func(step string) faultproxy.Fault) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.judge, l.steps = judge, nil
+}
+
+// rotation is what was seen of the reconcile that refreshed, but for what the
+// caches, the events and the lease ask.
+func (l *line) rotation() []string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	steps := slices.DeleteFunc(slices.Clone(l.steps), func(step string) bool {
+		return !ofARotation.MatchString(step)
+	})
+	refresh := slices.Index(steps, "POST v1/token")
+	begin := refresh
+	for begin > 0 && steps[begin] != "GET secrets/dev" {
+		begin--
+	}
+	end := refresh + slices.Index(steps[max(0, refresh):], "PATCH loginsessions/dev/status")
+	return steps[max(0, begin) : end+1]
+}
+
+var ofARotation = regexp.MustCompile("^(GET|PUT) secrets/|^POST (selfsubjectaccessreviews|v1/token|)$|^(GET|PATCH) loginsessions/")
+
+// once lets one step go wrong, the first time.
+func once(step string, fault faultproxy.Fault) func(string) faultproxy.Fault {
+	done := false
+	return func(next string) faultproxy.Fault {
+		if done || next != step {
+			return faultproxy.Fault{}
+		}
+		done = true
+		return fault
+	}
+}
