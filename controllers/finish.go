@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +23,10 @@ const maxNote = 1024
 func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trouble) (ctrl.Result, error) {
 	status := summarize(a, t)
 	if err := r.patchStatus(ctx, a, status); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		if apierrors.IsNotFound(err) {
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, errors.New("patch the status: " + brief(err)) // controller-runtime logs it
 	}
 	r.report(ctx, a.session, status.Conditions)
 	return ctrl.Result{RequeueAfter: wakeAfter(a, t)}, nil

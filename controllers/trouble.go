@@ -200,7 +200,7 @@ func publishFailed(a *attempt, err error) *trouble {
 func brief(err error) string {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		return cut(err.Error(), 300)
+		return loginrefresh.NoReply(err)
 	}
 	text := status.Status().Message
 	for _, own := range []string{"exceeded quota", "cannot get resource", "cannot create resource", "cannot update resource", "because it is being terminated"} {

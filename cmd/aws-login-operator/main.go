@@ -130,6 +130,8 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	// The API server's own priority and fairness limits this client.
 	config.QPS = -1
+	// Warnings are admission webhooks' too, which may quote a Secret.
+	config.WarningHandlerWithContext = rest.NoWarnings{}
 	cacheOptions := controllers.CacheOptions(options.selector)
 	cacheOptions.DefaultNamespaces = options.namespaces
 	return ctrl.NewManager(config, ctrl.Options{

@@ -75,9 +75,9 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 	return o, errors.Join(o.checkWatches(), o.checkLease(), o.checkSignIn())
 }
 
-// mostVerbose is the highest log level there is: from 6 on the Kubernetes client
-// logs requests and replies, at 8 with the Secrets in their bodies.
-const mostVerbose = 5
+// mostVerbose is the highest log level there is: from 5 on the Kubernetes client
+// logs replies that it cannot read, from 8 on all, with the Secrets in their bodies.
+const mostVerbose = 4
 
 func (o *options) capLogLevel() {
 	if o.log.Level != nil && o.log.Level.Enabled(zapcore.Level(-mostVerbose-1)) {

@@ -57,7 +57,7 @@ func (s *Server) Login(sub string, opts ...LoginOption) Login {
 		opt(&l)
 	}
 	if l.Key == nil {
-		l.Key = must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+		l.Key = newKey(s.canary)
 	}
 	now := s.now()
 	l.idToken = s.idTokens.sign(l, now)
@@ -68,6 +68,16 @@ func (s *Server) Login(sub string, opts ...LoginOption) Login {
 		startedAt:  now,
 	})
 	return l
+}
+
+// newKey is a P-256 key whose private number begins with the canary, which is ASCII and so below the curve's order.
+func newKey(canary string) *ecdsa.PrivateKey {
+	if canary == "" {
+		return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	}
+	number := make([]byte, 32)
+	rand.Read(number[copy(number, canary):]) // never fails: crypto/rand
+	return must(ecdsa.ParseRawPrivateKey(elliptic.P256(), number))
 }
 
 // FileName is the name under which `aws login` keeps the login cache: the SHA-256 of the session's name in lower-case

@@ -50,6 +50,10 @@ type Options struct {
 	// live; the AWS Sign-In model calls the exchange "idempotent within token validity window". True: it is refused with
 	// INVALID_REQUEST.
 	RejectSpentTokens bool
+
+	// Canary is how every secret begins and ends that this server gives away, so that tests can search for it: keys,
+	// tokens, and the private numbers of DPoP keys (which it only begins). At most 16 letters and digits.
+	Canary string
 }
 
 // Server is AWS Sign-In and AWS STS as one http.Handler. All its methods are safe for concurrent use.
@@ -57,6 +61,7 @@ type Server struct {
 	now               func() time.Time
 	sessionLifetime   time.Duration
 	rejectSpentTokens bool
+	canary            string
 	idTokens          *idTokenSigner
 
 	mu                 sync.Mutex
@@ -85,6 +90,7 @@ func New(o Options) *Server {
 		now:                o.Now,
 		sessionLifetime:    o.SessionLifetime,
 		rejectSpentTokens:  o.RejectSpentTokens,
+		canary:             o.Canary,
 		idTokens:           newIDTokenSigner(),
 		credentialLifetime: o.CredentialLifetime.Truncate(time.Second),
 		sessions:           map[string][]*session{},

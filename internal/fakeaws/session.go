@@ -63,22 +63,22 @@ func (s *Server) issue(session *session) *issued {
 	c := &credentials{
 		sub:             session.sub,
 		accessKeyID:     "ASIA" + rand.Text()[:16],
-		secretAccessKey: randomBase64(30),
-		sessionToken:    randomBase64(672),
+		secretAccessKey: s.newSecret(30),
+		sessionToken:    s.newSecret(672),
 		expiresAt:       now.Add(s.credentialLifetime),
 	}
 	// An expired key is remembered for as long as it lived, to be told apart from a key that never was.
 	s.keys.put(c.accessKeyID, c, now, c.expiresAt.Add(s.credentialLifetime))
-	i := &issued{credentials: c, refreshToken: randomBase64(1350)}
+	i := &issued{credentials: c, refreshToken: s.newSecret(1350)}
 	s.grants.put(i.refreshToken, &grant{session: session}, now, time.Time{})
 	return i
 }
 
-// randomBase64 returns n random bytes in standard base64; AWS's tokens are of such sizes, and opaque.
-func randomBase64(n int) string {
+// newSecret is n random bytes in standard base64, between canaries; AWS's tokens are of such sizes, and opaque.
+func (s *Server) newSecret(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails: crypto/rand
-	return base64.StdEncoding.EncodeToString(b)
+	return s.canary + base64.StdEncoding.EncodeToString(b) + s.canary
 }
 
 // refresh exchanges a refresh token, or answers a spent one again. The answer is the same then, but for expiresIn, which

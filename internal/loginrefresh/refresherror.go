@@ -62,7 +62,7 @@ func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *
 	var reply *awshttp.ResponseError
 	// The SDK makes up an empty response with status 0 where none came.
 	if !errors.As(err, &reply) || reply.HTTPStatusCode() == 0 {
-		return &RefreshError{Outcome: Retryable, detail: describe(err)}
+		return &RefreshError{Outcome: Retryable, detail: NoReply(err)}
 	}
 	failed := &RefreshError{Status: reply.HTTPStatusCode(), requestID: visible(reply.ServiceRequestID())}
 	failed.Outcome, failed.Code = classify(err, failed.Status)
@@ -83,10 +83,10 @@ func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *
 	return failed
 }
 
-// describe says why no reply came. Only texts that cannot quote a reply are
-// passed on: net/http puts the bytes of a malformed one into its errors, and a
-// server may send back what it was sent.
-func describe(err error) string {
+// NoReply says why a server gave no reply that could be read. Only texts that
+// cannot quote a reply are passed on: net/http and decoders put the bytes of a
+// malformed one into their errors, and a server may send back what it was sent.
+func NoReply(err error) string {
 	var network *net.OpError
 	var certificate *tls.CertificateVerificationError
 	var timeout net.Error

@@ -64,6 +64,18 @@ func (l *line) judged(judge func(step string) faultproxy.Fault) {
 	l.judge, l.steps = judge, nil
 }
 
+// saw is how often a step came.
+func (l *line) saw(step string) (times int) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	for _, seen := range l.steps {
+		if seen == step {
+			times++
+		}
+	}
+	return times
+}
+
 // rotation is what was seen of the reconcile that refreshed, but for what the
 // caches, the events and the lease ask.
 func (l *line) rotation() []string {

@@ -179,14 +179,19 @@ func (s *stage) applySession(name string, spec ...string) {
 func (s *stage) signIn() fakeaws.Login {
 	s.Helper()
 	login := s.aws.Login(alice)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "login"}}
-	secret.Data = map[string][]byte{login.FileName(): login.Cache()}
+	s.store("login", map[string][]byte{login.FileName(): login.Cache()})
+	return login
+}
+
+// store creates or replaces a Secret.
+func (s *stage) store(name string, data map[string][]byte) {
+	s.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}, Data: data}
 	err := api.Create(s.ctx, secret)
 	if client.IgnoreAlreadyExists(err) == nil && err != nil {
 		err = api.Update(s.ctx, secret)
 	}
 	s.must(err)
-	return login
 }
 
 func (s *stage) key(name string) types.NamespacedName {
