@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +28,8 @@ const (
 	uidAnnotation = "awslogin.dev/login-session-uid"
 	publishTries  = 3
 )
+
+var loginSessionKind = v1alpha1.GroupVersion.WithKind("LoginSession")
 
 // published is what the target Secret holds.
 type published struct {
@@ -111,7 +114,8 @@ func owns(session *v1alpha1.LoginSession, secret *corev1.Secret) bool {
 		return false
 	}
 	if controller := metav1.GetControllerOf(secret); controller != nil {
-		return controller.UID == session.UID
+		kind := schema.FromAPIVersionAndKind(controller.APIVersion, controller.Kind)
+		return controller.UID == session.UID && controller.Name == session.Name && kind.GroupKind() == loginSessionKind.GroupKind()
 	}
 	if secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedBy || secret.Labels[v1alpha1.LoginSessionLabel] != session.Name {
 		return false
@@ -269,8 +273,8 @@ func owners(session *v1alpha1.LoginSession, existing []metav1.OwnerReference) []
 	}
 	// Without blockOwnerDeletion, which would need a right to finalizers.
 	return append(kept, metav1.OwnerReference{
-		APIVersion: v1alpha1.GroupVersion.String(),
-		Kind:       "LoginSession",
+		APIVersion: loginSessionKind.GroupVersion().String(),
+		Kind:       loginSessionKind.Kind,
 		Name:       session.Name,
 		UID:        session.UID,
 		Controller: ptr.To(true),
