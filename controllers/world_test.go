@@ -169,6 +169,12 @@ func (w *world) session(name string, change ...func(*v1alpha1.LoginSession)) {
 	w.awaitCache(session)
 }
 
+// sessionOf creates a LoginSession for a login cache.
+func (w *world) sessionOf(name, secret string) {
+	w.Helper()
+	w.session(name, func(s *v1alpha1.LoginSession) { s.Spec.LoginCacheSecretRef.Name = secret })
+}
+
 // change updates a LoginSession as a person would.
 func (w *world) change(name string, f func(*v1alpha1.LoginSession)) {
 	w.Helper()

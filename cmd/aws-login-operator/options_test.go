@@ -49,6 +49,9 @@ func TestOptionsAreAccepted(t *testing.T) {
 		"http anywhere, on demand": "--sign-in-endpoint-url=http://10.0.0.1 --insecure-send-tokens-over-http",
 		"namespaces":               "--watch-namespaces=a,b",
 		"a selector":               "--watch-label-selector=team=a,!old",
+		"times of the lease":       "--leader-election-lease-duration=1m --leader-election-renew-deadline=40s --leader-election-retry-period=5s",
+		"no limit":                 "--sign-in-qps=0",
+		"a limit below one":        "--sign-in-qps=0.5",
 		"all else":                 "--leader-elect --metrics-bind-address=0 --health-probe-bind-address=0 --max-concurrent-reconciles=1 --sign-in-region=eu-west-1 --allow-root --zap-log-level=debug",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,6 +76,13 @@ func TestOptionsAreRefused(t *testing.T) {
 		"a namespace that is none":              {"--watch-namespaces=a,B", `"B" is not the name of a namespace`},
 		"a selector that is none":               {"--watch-label-selector=a=b=c", "--watch-label-selector"},
 		"no worker":                             {"--max-concurrent-reconciles=0", "at least 1"},
+		"a lease shorter than its renewal":      {"--leader-election-lease-duration=10s", "--leader-election-lease-duration must be at least"},
+		"a lease of less than a second":         {"--leader-election-lease-duration=300ms --leader-election-renew-deadline=200ms --leader-election-retry-period=100ms", "at least 1s"},
+		"a renewal without a second try":        {"--leader-election-retry-period=6s", "--leader-election-renew-deadline must be at least"},
+		"no wait between tries":                 {"--leader-election-retry-period=0s", "more than 0"},
+		"a negative limit":                      {"--sign-in-qps=-1", "--sign-in-qps must be a number"},
+		"a limit that is no number":             {"--sign-in-qps=NaN", "--sign-in-qps must be a number"},
+		"a limit without limit":                 {"--sign-in-qps=Inf", "--sign-in-qps must be a number"},
 		"an argument":                           {"dev", `unexpected argument "dev"`},
 		"an unknown flag":                       {"--allow-rot", "allow-rot"},
 	} {

@@ -92,3 +92,37 @@ func TestLeaderThatWakesUpLateOverwritesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestOutageOfTheAPIServerEndsNoReplica: it is longer than the lease, and begins
+// when the rotated refresh token exists in the leader's memory alone.
+func TestOutageOfTheAPIServerEndsNoReplica(t *testing.T) {
+	t.Parallel()
+	s := stageRotation(t)
+	l := s.newLine()
+	p := s.start(replicated, l.environment...)
+	s.awaitPublished()
+	before := s.stored()
+	rotated := false
+	var back time.Time
+	l.judged(func(step string) faultproxy.Fault {
+		switch {
+		case step == "POST v1/token":
+			rotated, back = true, time.Now().Add(8*time.Second)
+			return faultproxy.Fault{}
+		case step == "POST " || !rotated || time.Now().After(back):
+			return faultproxy.Fault{}
+		}
+		return faultproxy.Fault{Refuse: true}
+	})
+	s.resume()
+	s.await("the lease is lost", func() bool { return strings.Contains(p.output.String(), "ailed to renew lease") })
+	s.await("login cache, target and status agree", func() bool { return s.agree(before) })
+	s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
+	if p.hasExited() || !p.ready() {
+		t.Error("the operator has ended, or is not ready")
+	}
+	if stats := s.aws.Stats(); stats.Requests != 1 || stats.Replayed > 0 {
+		t.Errorf("AWS saw %+v", stats)
+	}
+	s.expectAlive()
+}

@@ -1,0 +1,110 @@
+package controllers
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+)
+
+// inTerm makes the operator one of several replicas; the number is the test's to set.
+func (w *world) inTerm(number int64) (term *int64) {
+	term = &number
+	w.operator.Term = func() int64 { return *term }
+	return term
+}
+
+func TestReplicaThatDoesNotLeadDoesNothing(t *testing.T) {
+	w := due(t)
+	w.interpose()
+	w.inTerm(0)
+	if wake := w.reconcile("dev"); wake != 0 {
+		t.Errorf("wakes up after %s", wake)
+	}
+	if steps := w.seen(); len(steps) > 0 {
+		t.Errorf("it asked for %q", steps)
+	}
+}
+
+func TestTermThatEndsKeepsARefreshFromBeingStarted(t *testing.T) {
+	for name, ended := range map[string]int64{"to another replica": 0, "and begins again": 2} {
+		t.Run(name, func(t *testing.T) {
+			w := staged(t)
+			term := w.inTerm(1)
+			w.hooks.beforeCreate = func(client.Object) error { // the question whether it may write
+				*term = ended
+				return nil
+			}
+			if _, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev")); !errors.Is(err, errOtherReplica) {
+				t.Errorf("error is %v", err)
+			}
+			w.expectRefreshes(0)
+		})
+	}
+}
+
+func TestNewTermForgetsWhatAnotherReplicaMayHaveChanged(t *testing.T) {
+	w := due(t)
+	term := w.inTerm(1)
+	w.aws.EndSession(alice)
+	w.reconcile("dev")
+	w.expect("dev", "Ready", "False ReloginRequired")
+	first := w.operator
+	w.restart() // the other replica
+	w.signIn("login")
+	w.reconcile("dev")
+	w.expectWell("dev")
+	w.pass(6 * time.Minute)
+	w.reconcile("dev")
+	id := w.get("dev").Status.Credentials.AccessKeyID
+
+	w.operator, *term = first, 2
+	w.reconcile("dev")
+	w.expectWell("dev")
+	if got := w.get("dev").Status.Credentials.AccessKeyID; got != id {
+		t.Errorf("the status tells of credentials %s again, instead of %s", got, id)
+	}
+	w.expectRefreshes(2)
+}
+
+func TestStatusOfAnotherReplicaIsNotOverwritten(t *testing.T) {
+	w := staged(t)
+	term := w.inTerm(1)
+	first := w.operator
+	w.hooks.beforePatch = func(client.Object) error {
+		w.hooks.beforePatch = nil
+		w.restart()
+		w.aws.EndSession(alice)
+		w.request("dev", "now")
+		w.reconcile("dev")
+		w.expect("dev", "Ready", "False ReloginRequired")
+		w.operator = first
+		return nil
+	}
+	if _, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev")); err == nil {
+		t.Error("nothing makes it look again")
+	}
+	w.expect("dev", "Ready", "False ReloginRequired")
+	*term = 2
+	w.reconcile("dev")
+	w.expect("dev", "Ready", "False ReloginRequired")
+}
+
+func TestResumeWakesEveryLoginSession(t *testing.T) {
+	w := newWorld(t)
+	w.session("a")
+	w.session("b")
+	w.operator.resumed = make(chan event.GenericEvent, 1)
+	w.operator.Resume(w.ctx)
+	woken := map[string]bool{}
+	for _, request := range w.operator.allSessions(w.ctx, (<-w.operator.resumed).Object) {
+		if request.Namespace == w.namespace {
+			woken[request.Name] = true
+		}
+	}
+	if !woken["a"] || !woken["b"] {
+		t.Errorf("woken are %v", woken)
+	}
+}
