@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -99,4 +100,31 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(content)
+}
+
+var testName = regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]+)`")
+
+// TestDocumentedTestsExist: a row of a table that names no test proves nothing.
+func TestDocumentedTestsExist(t *testing.T) {
+	existing := strings.Builder{}
+	err := filepath.WalkDir(controlplane.Root(), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			existing.WriteString(read(t, path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, document := range documents(t) {
+		for _, name := range testName.FindAllStringSubmatch(read(t, document), -1) {
+			if found++; !strings.Contains(existing.String(), "func "+name[1]+"(") {
+				t.Errorf("%s: there is no test %s", filepath.Base(document), name[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d tests are named", found)
+	}
 }
