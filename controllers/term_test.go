@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,27 @@ func TestNewTermForgetsWhatAnotherReplicaMayHaveChanged(t *testing.T) {
 	w.expectWell("dev")
 	if got := w.get("dev").Status.Credentials.AccessKeyID; got != id {
 		t.Errorf("the status tells of credentials %s again, instead of %s", got, id)
+	}
+	w.expectRefreshes(2)
+}
+
+func TestTargetOfAnotherReplicaIsNotOverwritten(t *testing.T) {
+	w := staged(t)
+	first := w.operator
+	w.hooks.beforeUpdate = func(object client.Object) error {
+		if object.GetName() != "dev" {
+			return nil
+		}
+		w.hooks.beforeUpdate = nil
+		w.restart()
+		w.request("dev", "now")
+		w.reconcile("dev")
+		w.operator = first
+		return nil
+	}
+	_, _ = w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
+	if id := w.stored("login").Credentials.AccessKeyID; !strings.Contains(string(w.secret("dev").Data["credentials.json"]), id) {
+		t.Error("the other replica's credentials were overwritten with older ones")
 	}
 	w.expectRefreshes(2)
 }
