@@ -8,6 +8,8 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"awslogin.dev/operator/internal/fakeaws"
 )
 
 // inTerm makes the operator one of several replicas; the number is the test's to set.
@@ -68,6 +70,24 @@ func TestNewTermForgetsWhatAnotherReplicaMayHaveChanged(t *testing.T) {
 		t.Errorf("the status tells of credentials %s again, instead of %s", got, id)
 	}
 	w.expectRefreshes(2)
+}
+
+func TestNewTermKeepsTheWaitsThatAnotherReplicaCameTo(t *testing.T) {
+	w := staged(t)
+	term := w.inTerm(1)
+	w.reconcile("dev")
+	first := w.operator
+	w.restart() // the other replica
+	w.pass(6 * time.Minute)
+	w.aws.Inject(repeat(fakeaws.ServerError(), 6)...)
+	wake := w.reconcile("dev")
+	for range 5 {
+		wake = w.sleep(wake, "dev")
+	}
+	w.operator, *term = first, 2
+	w.pass(wake / 2)
+	w.reconcile("dev")
+	w.expectRefreshes(7)
 }
 
 func TestTargetOfAnotherReplicaIsNotOverwritten(t *testing.T) {
