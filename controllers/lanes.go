@@ -154,9 +154,6 @@ func (l *lanes) begin(term int64) {
 		if !lane.holdsRotation() {
 			delete(l.lanes, secret)
 		}
-		for key, cache := range lane.caches {
-			lane.caches[key] = &cacheState{pending: cache.pending}
-		}
 		lane.busy.Unlock()
 	}
 }
