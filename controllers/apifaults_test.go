@@ -35,8 +35,6 @@ var apiFaults = map[string]faultproxy.Fault{
 	"a namespace terminating": refusedFor("unable to create new content in namespace x because it is being terminated"),
 }
 
-func isAPI(step string) bool { return !isAWS(step) }
-
 // TestAPIServerFailsOnceAtAnyStep lets each fault happen at each step.
 func TestAPIServerFailsOnceAtAnyStep(t *testing.T) {
 	for name, fault := range apiFaults {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -89,9 +88,9 @@ func (w *world) seen() []string {
 func (w *world) run(name string, d time.Duration) {
 	w.Helper()
 	end := w.clock.Now().Add(d)
-	w.attempt(name)
+	_, _ = w.attempt(name)
 	w.goOn(name, time.Millisecond, end)
-	w.attempt(name)
+	_, _ = w.attempt(name)
 }
 
 // goOn reconciles after a wait, and as wakes and failures ask then, until a time.
@@ -163,7 +162,3 @@ func (w *world) expectPolite() {
 }
 
 func isAWS(step string) bool { return slices.Contains([]string{"POST v1/token", "POST "}, step) }
-
-func isWrite(step string) bool {
-	return !isAWS(step) && !strings.HasPrefix(step, "GET ") && step != "POST selfsubjectaccessreviews"
-}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -116,11 +117,11 @@ func contend(ctx context.Context, mgr manager.Manager, options *options, reconci
 	}
 	reconciler.Term = contended.Term
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error)
-	go func() { ended <- contended.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { contended.Run(ctx) })
 	return func() {
 		cancel()
-		<-ended
+		running.Wait()
 	}, nil
 }
 

@@ -68,11 +68,11 @@ func newLease(lock resourcelock.Interface, options Options, gained func(context.
 		RetryPeriod:     options.RetryPeriod,
 		ReleaseOnCancel: true,
 	}}
-	return l, l.contend(1)
+	return l, l.prepare(1)
 }
 
-// contend prepares the term of this number.
-func (l *Lease) contend(number int64) error {
+// prepare makes ready for the term of this number.
+func (l *Lease) prepare(number int64) error {
 	next := &term{number: number}
 	config := l.config
 	config.Callbacks = leaderelection.LeaderCallbacks{
@@ -91,16 +91,11 @@ func (l *Lease) contend(number int64) error {
 }
 
 // Run contends for the lease until ctx is done, and gives it up then.
-func (l *Lease) Run(ctx context.Context) error {
-	for {
-		last := l.latest.Load()
-		last.elector.Run(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := l.contend(last.number + 1); err != nil {
-			return err
-		}
+func (l *Lease) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		current := l.latest.Load()
+		current.elector.Run(ctx)
+		_ = l.prepare(current.number + 1) // with the options that New has checked
 	}
 }
 
