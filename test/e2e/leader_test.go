@@ -124,5 +124,6 @@ func TestOutageOfTheAPIServerEndsNoReplica(t *testing.T) {
 	if stats := s.aws.Stats(); stats.Requests != 1 || stats.Replayed > 0 {
 		t.Errorf("AWS saw %+v", stats)
 	}
+	s.requestRefresh("it leads again")
 	s.expectAlive()
 }
