@@ -35,6 +35,10 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 
+.PHONY: fuzz
+fuzz: ## Fuzz the login cache, AWS's replies, the files and the regions (INPUTS=100000x for each).
+	@hack/fuzz.sh $(INPUTS)
+
 .PHONY: install.yaml
 install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file (VARIANT=namespaced: without cluster-wide rights).
 	@mkdir -p dist
