@@ -2,7 +2,9 @@ package controllers
 
 import (
 	"errors"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,8 +23,9 @@ func TestBrief(t *testing.T) {
 		"passes on what the API server says of a right":   {apierrors.NewForbidden(secrets, "dev", errors.New(`User "x" cannot update resource "secrets"`)), `secrets "dev" is forbidden: User "x" cannot update resource "secrets"`},
 		"does not pass on what an admission webhook says": {apierrors.NewForbidden(secrets, "dev", errors.New("admission webhook x denied: exceeded quota: "+canary)), "the API server answered HTTP 403 Forbidden"},
 		"does not pass on what a validation quotes":       {apierrors.NewBadRequest(canary), "the API server answered HTTP 400 BadRequest"},
-		"passes on why there is no answer":                {errors.New("connection refused"), "connection refused"},
-		"is brief":                                        {errors.New(strings.Repeat("é", 400)), strings.Repeat("é", 150)},
+		"does not pass on a reply that it cannot read":    {errors.New("Object 'Kind' is missing in '" + canary + "'"), "no reply came that could be read"},
+		"passes on why there is no answer":                {&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, "dial tcp: connection refused"},
+		"is brief":                                        {apierrors.NewForbidden(secrets, "x", errors.New("exceeded quota: "+strings.Repeat("é", 400))), `secrets "x" is forbidden: exceeded quota: ` + strings.Repeat("é", 129)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := brief(row.err); got != row.want {
