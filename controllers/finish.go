@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,13 +21,16 @@ const maxNote = 1024
 // finish is the one exit: status, events and the next wake-up.
 func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trouble) (ctrl.Result, error) {
 	status := summarize(a, t)
-	if err := r.patchStatus(ctx, a, status); err != nil {
-		if apierrors.IsNotFound(err) {
-			return ctrl.Result{}, nil
-		}
-		return ctrl.Result{}, errors.New("patch the status: " + brief(err)) // controller-runtime logs it
+	switch err := r.patchStatus(ctx, a, status); {
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, nil
+	case err != nil:
+		log.FromContext(ctx).Info("the status is still to be written", "reason", brief(err))
+		a.wakeBy(again(a, &a.memory.unreported))
+	default:
+		a.memory.unreported = nil
+		r.report(ctx, a.session, status.Conditions)
 	}
-	r.report(ctx, a.session, status.Conditions)
 	return ctrl.Result{RequeueAfter: wakeAfter(a, t)}, nil
 }
 

@@ -195,11 +195,12 @@ func TestRequestIsHandledOnceThoughTheStatusCannotBeWritten(t *testing.T) {
 	w.reconcile("dev")
 	w.request("dev", "now")
 	w.hooks.beforePatch = func(client.Object) error { return errors.New("etcd is on holiday") }
-	for range 3 {
-		if _, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev")); err == nil {
-			t.Error("the failure is not reported")
+	for _, most := range []time.Duration{2, 3, 5} {
+		result, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
+		if w.must(err); result.RequeueAfter < time.Second/2 || result.RequeueAfter > most*time.Second {
+			t.Errorf("tries again after %s", result.RequeueAfter)
 		}
-		w.pass(2 * time.Second)
+		w.pass(result.RequeueAfter)
 	}
 	w.expectRefreshes(1)
 	w.hooks.beforePatch = nil

@@ -106,9 +106,9 @@ type memory struct {
 	// publishedKey is the thumbprint of the DPoP key of the login that the
 	// target's credentials are from.
 	publishedKey string
-	// unread and unpublished count failures in a row to read Secrets and to
-	// write the target.
-	unread, unpublished *loginrefresh.Failure
+	// unread, unpublished and unreported count failures in a row to read Secrets,
+	// to write the target and to write the status.
+	unread, unpublished, unreported *loginrefresh.Failure
 }
 
 // catchUp shows the status written last where the cache lags behind. The

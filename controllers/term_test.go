@@ -125,8 +125,9 @@ func TestStatusOfAnotherReplicaIsNotOverwritten(t *testing.T) {
 		w.operator = first
 		return nil
 	}
-	if _, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev")); err == nil {
-		t.Error("nothing makes it look again")
+	result, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
+	if w.must(err); result.RequeueAfter > 2*time.Second {
+		t.Errorf("it looks again after %s", result.RequeueAfter)
 	}
 	w.expect("dev", "Ready", "False ReloginRequired")
 	*term = 2

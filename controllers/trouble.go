@@ -155,10 +155,14 @@ func (r *LoginSessionReconciler) limited(a *attempt, permit time.Time) *trouble 
 }
 
 // again counts a failure of the API server and says when to try again, with the
-// waits of a failed refresh.
+// waits of a failed refresh: however long it lasts, a refresh must not come late
+// because of it.
 func again(a *attempt, failures **loginrefresh.Failure) time.Time {
 	*failures = (*failures).Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
 	schedule := loginrefresh.Schedule{Lifetime: loginrefresh.MaxLifetime, Seed: string(a.session.UID)}
+	if a.published != nil {
+		schedule.Lifetime = a.published.lifetime
+	}
 	return schedule.RetryAt(**failures)
 }
 
