@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -42,10 +43,12 @@ type Lease struct {
 type term struct {
 	number  int64
 	begun   atomic.Bool
+	doubted atomic.Bool // since gained was called last
 	elector *leaderelection.LeaderElector
 }
 
-// New checks the options. gained is called whenever a term begins.
+// New checks the options. gained is called whenever a term begins, and when it
+// proves to go on after Term was 0 for a while.
 func New(config *rest.Config, events recorder.Provider, options Options, gained func(context.Context)) (*Lease, error) {
 	lock, err := crleaderelection.NewResourceLock(config, events, crleaderelection.Options{
 		LeaderElection:          true,
@@ -76,10 +79,7 @@ func (l *Lease) prepare(number int64) error {
 	next := &term{number: number}
 	config := l.config
 	config.Callbacks = leaderelection.LeaderCallbacks{
-		OnStartedLeading: func(ctx context.Context) {
-			next.begun.Store(true)
-			l.gained(ctx)
-		},
+		OnStartedLeading: func(ctx context.Context) { l.lead(ctx, next) },
 		OnStoppedLeading: func() {},
 	}
 	var err error
@@ -88,6 +88,17 @@ func (l *Lease) prepare(number int64) error {
 	}
 	l.latest.Store(next)
 	return nil
+}
+
+// lead lasts as long as the term.
+func (l *Lease) lead(ctx context.Context, current *term) {
+	current.doubted.Store(true)
+	current.begun.Store(true)
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		if l.Term() != 0 && current.doubted.CompareAndSwap(true, false) {
+			l.gained(ctx)
+		}
+	}, l.config.RetryPeriod)
 }
 
 // Run contends for the lease until ctx is done, and gives it up then.
@@ -104,8 +115,10 @@ func (l *Lease) Run(ctx context.Context) {
 // process that was stopped for long and goes on is in no term.
 func (l *Lease) Term() int64 {
 	current := l.latest.Load()
-	grace := l.config.RenewDeadline - l.config.LeaseDuration
+	// A renewal begins RetryPeriod after the last.
+	grace := l.config.RetryPeriod + l.config.RenewDeadline - l.config.LeaseDuration
 	if !current.begun.Load() || !current.elector.IsLeader() || current.elector.Check(grace) != nil {
+		current.doubted.Store(true)
 		return 0
 	}
 	return current.number
