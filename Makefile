@@ -35,6 +35,12 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 
+.PHONY: soak
+soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
+	@go build -o bin/soak ./hack/soak
+	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/soak -operator bin/aws-login-operator $(if $(DURATION),-duration $(DURATION)) \
+		$(if $(SESSIONS),-sessions $(SESSIONS)) $(if $(SEED),-seed $(SEED)) $(if $(REPORT),-report $(REPORT))
+
 .PHONY: fuzz
 fuzz: ## Fuzz the login cache, AWS's replies, the files and the regions (INPUTS=100000x for each).
 	@hack/fuzz.sh $(INPUTS)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -212,8 +213,15 @@ func brief(err error) string {
 			return cut(text, 300)
 		}
 	}
-	return fmt.Sprintf("the API server answered HTTP %d %s", status.Status().Code, status.Status().Reason)
+	answer := fmt.Sprintf("the API server answered HTTP %d %s", status.Status().Code, status.Status().Reason)
+	if who := refuser.FindString(text); who != "" {
+		answer += ", refused by " + who
+	}
+	return answer
 }
+
+// refuser is who refused, as the API server says it before it quotes them.
+var refuser = regexp.MustCompile(`admission webhook "[a-z0-9.-]{1,253}"|ValidatingAdmissionPolicy '[a-z0-9.:-]{1,253}'`)
 
 // cut keeps text within a number of bytes, without half a character at its end.
 func cut(text string, most int) string {

@@ -22,6 +22,8 @@ func TestBrief(t *testing.T) {
 		"passes on what the API server says of a quota":   {apierrors.NewForbidden(secrets, "dev", errors.New("exceeded quota: small")), `secrets "dev" is forbidden: exceeded quota: small`},
 		"passes on what the API server says of a right":   {apierrors.NewForbidden(secrets, "dev", errors.New(`User "x" cannot update resource "secrets"`)), `secrets "dev" is forbidden: User "x" cannot update resource "secrets"`},
 		"does not pass on what an admission webhook says": {apierrors.NewForbidden(secrets, "dev", errors.New("admission webhook x denied: exceeded quota: "+canary)), "the API server answered HTTP 403 Forbidden"},
+		"names the webhook that refused":                  {apierrors.NewForbidden(secrets, "dev", errors.New(`admission webhook "no.example.com" denied the request: `+canary)), `the API server answered HTTP 403 Forbidden, refused by admission webhook "no.example.com"`},
+		"names the policy that refused":                   {apierrors.NewBadRequest(`secrets "dev" is forbidden: ValidatingAdmissionPolicy 'no-writes' with binding 'b' denied request: ` + canary), `the API server answered HTTP 400 BadRequest, refused by ValidatingAdmissionPolicy 'no-writes'`},
 		"does not pass on what a validation quotes":       {apierrors.NewBadRequest(canary), "the API server answered HTTP 400 BadRequest"},
 		"does not pass on a reply that it cannot read":    {errors.New("Object 'Kind' is missing in '" + canary + "'"), "no reply came that could be read"},
 		"passes on why there is no answer":                {&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, "dial tcp: connection refused"},
