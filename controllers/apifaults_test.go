@@ -150,3 +150,24 @@ func TestReplicaThatLostItsLeaseStillWritesBack(t *testing.T) {
 	w.expectKept()
 	w.expectAlive("login")
 }
+
+// TestWaitsForTheAPIServerFitTheLifeOfTheCredentials: or a refresh would come late.
+func TestWaitsForTheAPIServerFitTheLifeOfTheCredentials(t *testing.T) {
+	for _, step := range []string{"GET secrets/dev", "GET secrets/login", "PUT secrets/dev", "PATCH loginsessions/dev/status"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			w := staged(t)
+			w.aws.SetLifetime(time.Minute)
+			w.run("dev", time.Second)
+			w.pass(21 * time.Second) // due again
+			always(step, apiFaults["500"])(w)
+			wake := w.reconcile("dev")
+			for range 8 {
+				wake = w.sleep(wake, "dev")
+			}
+			if wake > 3600*time.Millisecond {
+				t.Errorf("waits for %s, of the minute that credentials live", wake)
+			}
+		})
+	}
+}
