@@ -66,7 +66,11 @@ func indiscreet() map[string][]faultproxy.Fault {
 			faultproxy.Answer(apierrors.NewInvalid(schema.GroupKind{Kind: "Secret"}, "x", invalid)),
 			{Status: http.StatusOK, Body: []byte(`{"data": "` + canary + `"`)},
 		},
-		"PATCH loginsessions/dev/status": {faultproxy.Answer(apierrors.NewConflict(secrets, canary, quoted)), {Refuse: true}},
+		"PATCH loginsessions/dev/status": {
+			faultproxy.Answer(apierrors.NewForbidden(secrets, canary, quoted)),
+			faultproxy.Answer(apierrors.NewConflict(secrets, canary, quoted)),
+			{Refuse: true},
+		},
 	}
 	for _, faults := range answers {
 		for i := range faults {
