@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -37,8 +38,10 @@ type Fault struct {
 
 // Answer is the fault that the API server would answer with this error.
 func Answer(err *apierrors.StatusError) Fault {
-	body, _ := json.Marshal(err.Status()) // plain data
-	return Fault{Status: int(err.Status().Code), Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+	status := err.Status()
+	status.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"} // or no client reads it
+	body, _ := json.Marshal(status)                                     // plain data
+	return Fault{Status: int(status.Code), Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 }
 
 // Proxy passes requests on as far as its judge lets it.

@@ -73,7 +73,8 @@ func TestFaults(t *testing.T) {
 
 func TestAnswerIsTheAPIServers(t *testing.T) {
 	fault := Answer(apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, "login", errors.New("changed")))
-	if fault.Status != http.StatusConflict || !strings.Contains(string(fault.Body), `"reason":"Conflict"`) {
+	body := string(fault.Body)
+	if fault.Status != http.StatusConflict || !strings.Contains(body, `"reason":"Conflict"`) || !strings.Contains(body, `"kind":"Status","apiVersion":"v1"`) {
 		t.Errorf("fault is %d %s", fault.Status, fault.Body)
 	}
 }
