@@ -139,8 +139,8 @@ func (o *options) checkLease() error {
 		return errors.New("--leader-election-retry-period must be more than 0")
 	case o.renewDeadline < 2*o.retryPeriod:
 		return errors.New("--leader-election-renew-deadline must be at least twice --leader-election-retry-period")
-	case o.leaseDuration < o.renewDeadline+o.retryPeriod || o.leaseDuration < time.Second:
-		return errors.New("--leader-election-lease-duration must be at least 1s, and --leader-election-renew-deadline and --leader-election-retry-period together")
+	case o.leaseDuration.Truncate(time.Second) < o.renewDeadline+o.retryPeriod: // others count whole seconds
+		return errors.New("--leader-election-lease-duration must be, in whole seconds, at least --leader-election-renew-deadline and --leader-election-retry-period together")
 	}
 	return nil
 }

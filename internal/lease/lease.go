@@ -34,6 +34,7 @@ type Options struct {
 
 // Lease is this process's part in the contention for a lease.
 type Lease struct {
+	lock   *timedLock
 	config leaderelection.LeaderElectionConfig
 	gained func(context.Context)
 	latest atomic.Pointer[term]
@@ -63,8 +64,9 @@ func New(config *rest.Config, events recorder.Provider, options Options, gained 
 }
 
 func newLease(lock resourcelock.Interface, options Options, gained func(context.Context)) (*Lease, error) {
-	l := &Lease{gained: gained, config: leaderelection.LeaderElectionConfig{
-		Lock:            lock,
+	timed := &timedLock{Interface: lock}
+	l := &Lease{lock: timed, gained: gained, config: leaderelection.LeaderElectionConfig{
+		Lock:            timed,
 		Name:            options.Name,
 		LeaseDuration:   options.Duration,
 		RenewDeadline:   options.RenewDeadline,
@@ -115,9 +117,8 @@ func (l *Lease) Run(ctx context.Context) {
 // process that was stopped for long and goes on is in no term.
 func (l *Lease) Term() int64 {
 	current := l.latest.Load()
-	// A renewal begins RetryPeriod after the last.
-	grace := l.config.RetryPeriod + l.config.RenewDeadline - l.config.LeaseDuration
-	if !current.begun.Load() || !current.elector.IsLeader() || current.elector.Check(grace) != nil {
+	longest := l.config.RetryPeriod + l.config.RenewDeadline // from one renewal to the next
+	if !current.begun.Load() || !current.elector.IsLeader() || l.lock.sinceRenewal() > longest {
 		current.doubted.Store(true)
 		return 0
 	}
