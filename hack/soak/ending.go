@@ -24,8 +24,12 @@ func (k *soak) awaitReady(ctx context.Context) error {
 // nothing is left to be done: only then is it certain that none is lost.
 func (k *soak) settle(ctx context.Context) error {
 	calm := time.Now()
+	before, err := k.countTokens(ctx)
+	if err != nil {
+		return err
+	}
 	k.say("no more faults; waiting for every session to be refreshed once more (about %s) ...", seconds(k.share(3)))
-	err := k.await(ctx, k.lifetime, func(session *v1alpha1.LoginSession) string {
+	err = k.await(ctx, k.lifetime, func(session *v1alpha1.LoginSession) string {
 		known := session.Status.Credentials
 		switch {
 		case known == nil || known.RefreshedAt == nil || known.RefreshedAt.Time.Before(calm.Truncate(time.Second)):
@@ -40,9 +44,12 @@ func (k *soak) settle(ctx context.Context) error {
 			k.findings.add(k.violation("LoginSession", text))
 		}
 		k.unwellAtEnd = len(lost.sessions)
-		return nil // the report says so
+		err = nil // the report says so
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return k.judgeTokens(ctx, before)
 }
 
 // lostError names the LoginSessions that are not well in time.

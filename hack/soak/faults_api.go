@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,6 +36,7 @@ func faultsOfAPI() []fault {
 			leader, _ := s.roles()
 			return s.cutOff(ctx, leader)
 		}},
+		{"the leader hardly renews its lease in time", 2, long, afterHeavy, hardlyRenewed},
 	}
 }
 
@@ -80,5 +82,29 @@ func (s *strike) cutOff(ctx context.Context, replicas ...*replica) error {
 		defer r.judge(nil)
 		go r.gate.server.CloseClientConnections() // waits for them to be closed
 	}
+	return sleep(ctx, s.lasts)
+}
+
+// hardlyRenewed lets every other renewal of the lease take longer than the leader
+// waits for it, and the reading of the lease that follows almost as long. So for
+// moments the leader cannot know that it still leads, and then it does.
+func hardlyRenewed(ctx context.Context, s *strike) error {
+	const patience = renewDeadline / 2 // the Kubernetes client's, for one request about a lease
+	var renewals atomic.Int64
+	leader, _ := s.roles()
+	leader.judge(func(request *http.Request) faultproxy.Fault {
+		wait := patience - 200*time.Millisecond
+		switch {
+		case !strings.Contains(faultproxy.Step(request), " leases/"):
+			return faultproxy.Fault{}
+		case isRenewal(request) && renewals.Add(1)%2 == 0:
+			return faultproxy.Fault{}
+		case isRenewal(request):
+			wait = patience + 100*time.Millisecond
+		}
+		s.roll(1, 0)
+		return faultproxy.Fault{Before: func() { _ = sleep(request.Context(), wait) }}
+	})
+	defer leader.judge(nil)
 	return sleep(ctx, s.lasts)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"syscall"
-	"time"
 )
 
 func faultsOfReplicas() []fault {
@@ -46,15 +45,15 @@ func (s *strike) replace(ctx context.Context, signal syscall.Signal, replicas ..
 	return nil
 }
 
-// freeze stops the leader for longer than its lease: it goes on in the belief that
-// it leads, while the other one does.
+// freeze stops the leader for so long that the other one takes over: it goes on in the
+// belief that it leads.
 func freeze(ctx context.Context, s *strike) error {
 	leader, _ := s.roles()
 	if err := leader.signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
 	s.roll(1, 0)
-	if err := sleep(ctx, max(s.lasts, leaseDuration+time.Second)); err != nil {
+	if err := sleep(ctx, max(s.lasts, leaseDuration+2*retryPeriod)); err != nil {
 		return err
 	}
 	return leader.signal(syscall.SIGCONT)

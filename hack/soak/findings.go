@@ -132,6 +132,7 @@ type measured struct {
 	rotated       int
 	requests      int
 	replayed      int
+	leaders       int32 // changes of leader
 }
 
 func (k *soak) measuring() bool { return k.measured.on.Load() }

@@ -17,9 +17,15 @@ import (
 	"awslogin.dev/operator/internal/faultproxy"
 )
 
-// leaseDuration is short so that a takeover fits into the time that a retry has:
-// 15 s of 15 minutes would be less still, and 3 s are the heavier test.
-const leaseDuration = 3 * time.Second
+// The lease's times are short so that a takeover fits into the time that a retry has.
+// In proportion to the lifetime they are longer than the operator's own. The period is
+// no shorter because the Kubernetes client compares renewals by the second: a standby
+// misses the second of two in one, and takes a lease that was renewed.
+const (
+	leaseDuration = 3 * time.Second
+	renewDeadline = 2 * time.Second
+	retryPeriod   = time.Second
+)
 
 // replica is one of the operators, with a way to the API server of its own.
 type replica struct {
@@ -72,7 +78,7 @@ func (k *soak) startReplicas(ctx context.Context) error {
 // it sees who renews the lease, which only the leader does.
 func (r *replica) judge(fault func(*http.Request) faultproxy.Fault) {
 	r.gate.Judge(func(request *http.Request) faultproxy.Fault {
-		if strings.HasPrefix(faultproxy.Step(request), "PUT leases/") {
+		if isRenewal(request) {
 			r.mu.Lock()
 			r.renewedAt = time.Now()
 			r.mu.Unlock()
@@ -84,6 +90,10 @@ func (r *replica) judge(fault func(*http.Request) faultproxy.Fault) {
 	})
 }
 
+func isRenewal(request *http.Request) bool {
+	return strings.HasPrefix(faultproxy.Step(request), "PUT leases/")
+}
+
 // command has nothing of the person's environment. The rate of requests to AWS and
 // the number of workers scale as the lifetime does: as many sessions are refreshed
 // in a minute here as in a quarter of an hour.
@@ -93,7 +103,8 @@ func (k *soak) command(r *replica, probes string) *exec.Cmd {
 		"--metrics-bind-address=0", "--health-probe-bind-address="+probes,
 		"--leader-elect", "--leader-election-namespace="+ownNamespace,
 		"--leader-election-lease-duration="+leaseDuration.String(),
-		"--leader-election-renew-deadline=2s", "--leader-election-retry-period=500ms",
+		"--leader-election-renew-deadline="+renewDeadline.String(),
+		"--leader-election-retry-period="+retryPeriod.String(),
 		fmt.Sprintf("--sign-in-qps=%.0f", 10*scale), fmt.Sprintf("--max-concurrent-reconciles=%.0f", min(50, 10*scale)))
 	command.Env = []string{
 		"PATH=" + os.Getenv("PATH"),

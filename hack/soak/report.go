@@ -73,6 +73,7 @@ func (k *soak) table() string {
 	row("LoginSessions", "%d, with %d login caches", len(k.members), len(k.logins))
 	row("lifetime of credentials", "%s, for AWS's 15 minutes", k.lifetime)
 	row("starts of the replicas", "a %d, b %d", k.replicas[0].startCount(), k.replicas[1].startCount())
+	row("changes of leader", "%d", m.leaders)
 	row("reads of targets", "%d", f.reads)
 	row("  with less life than promised", "%d", f.short)
 	row("  least life left", "%s, %.1f %% of the lifetime, for %.1f of 15 minutes (promised: 5)", seconds(f.worst),

@@ -26,9 +26,9 @@ const (
 	long, medium, short = 6, 12, 20
 	// afterRetry is for what is tried again within lifetime/20; half may do.
 	afterRetry = 6
-	// afterAPI is for what the operator tries again in waits that double up to 15 s,
-	// and afterHeavy for what takes the Kubernetes client's watches or a leader away,
-	// too. Neither is cut.
+	// afterAPI is for what several requests of one rotation may run into, one after the
+	// other, and afterHeavy for what takes the Kubernetes client's watches or a leader
+	// away, too. Neither is cut.
 	afterAPI, afterHeavy = 5, 4
 )
 

@@ -36,6 +36,7 @@ func (k *soak) judgeTokens(ctx context.Context, before tokens) error {
 	if err != nil {
 		return err
 	}
+	k.measured.leaders = after.leaders
 	replayed, lost := after.replayed-before.replayed, int(after.lost-before.lost)
 	if replayed > lost && after.leaders == before.leaders {
 		k.findings.add(k.violation("The leader", fmt.Sprintf(
