@@ -39,7 +39,7 @@ test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
 	@go build -o bin/soak ./hack/soak
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/soak -operator bin/aws-login-operator $(if $(DURATION),-duration $(DURATION)) \
-		$(if $(SESSIONS),-sessions $(SESSIONS)) $(if $(SEED),-seed $(SEED)) $(if $(REPORT),-report $(REPORT))
+		$(if $(SESSIONS),-sessions $(SESSIONS)) $(if $(SEED),-seed $(SEED)) $(if $(LIFETIME),-lifetime $(LIFETIME)) $(if $(REPORT),-report $(REPORT))
 
 .PHONY: fuzz
 fuzz: ## Fuzz the login cache, AWS's replies, the files and the regions (INPUTS=100000x for each).

@@ -135,8 +135,8 @@ func (o *options) checkWatches() error {
 // stops well before the others begin.
 func (o *options) checkLease() error {
 	switch {
-	case o.retryPeriod <= 0:
-		return errors.New("--leader-election-retry-period must be more than 0")
+	case o.retryPeriod < time.Second: // others do not see two renewals within a second
+		return errors.New("--leader-election-retry-period must be at least 1s")
 	case o.renewDeadline < 2*o.retryPeriod:
 		return errors.New("--leader-election-renew-deadline must be at least twice --leader-election-retry-period")
 	case o.leaseDuration.Truncate(time.Second) < o.renewDeadline+o.retryPeriod: // others count whole seconds

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"awslogin.dev/operator/internal/controlplane"
@@ -94,7 +95,9 @@ func (s *stage) watchTarget() (check func()) {
 		defer close(done)
 		for ctx.Err() == nil {
 			var file struct{ Expiration time.Time }
-			if json.Unmarshal(s.secret("dev").Data["credentials.json"], &file) == nil {
+			target := &corev1.Secret{}
+			_ = api.Get(ctx, s.key("dev"), target) // read again in a moment
+			if json.Unmarshal(target.Data["credentials.json"], &file) == nil {
 				reads, worst = reads+1, min(worst, time.Until(file.Expiration))
 			}
 			time.Sleep(5 * time.Millisecond)

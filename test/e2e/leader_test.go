@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -13,8 +14,8 @@ import (
 )
 
 // replicated are the flags of replicas that take over within seconds.
-var replicated = []string{"--leader-elect", "--leader-election-namespace=default", "--leader-election-lease-duration=3s",
-	"--leader-election-renew-deadline=2s", "--leader-election-retry-period=300ms"}
+var replicated = []string{"--leader-elect", "--leader-election-namespace=default", "--leader-election-lease-duration=5s",
+	"--leader-election-renew-deadline=3s", "--leader-election-retry-period=1s"}
 
 // requestRefresh asks for a refresh as a person does, and waits for it.
 func (s *stage) requestRefresh(value string) {
@@ -50,10 +51,11 @@ func TestLeaderThatWakesUpLateOverwritesNothing(t *testing.T) {
 			s.awaitPublished()
 			second := s.start(replicated)
 			check := s.watchTarget()
-			stopped, goOn := make(chan struct{}), make(chan struct{})
+			var stopped atomic.Bool
+			goOn := make(chan struct{})
 			hold := func() {
 				_ = first.Process.Signal(syscall.SIGSTOP)
-				close(stopped)
+				stopped.Store(true)
 				<-goOn
 			}
 			fault := faultproxy.Fault{Before: hold}
@@ -62,7 +64,7 @@ func TestLeaderThatWakesUpLateOverwritesNothing(t *testing.T) {
 			}
 			l.judged(once(moment.step, fault))
 			s.resume()
-			<-stopped
+			s.await("the leader is stopped", stopped.Load)
 			s.requestRefresh("by the second")
 			newest := s.stored().Fingerprint()
 			if !strings.Contains(second.output.String(), "uccessfully acquired lease") {
@@ -107,7 +109,7 @@ func TestOutageOfTheAPIServerEndsNoReplica(t *testing.T) {
 	l.judged(func(step string) faultproxy.Fault {
 		switch {
 		case step == "POST v1/token":
-			rotated, back = true, time.Now().Add(8*time.Second)
+			rotated, back = true, time.Now().Add(10*time.Second)
 			return faultproxy.Fault{}
 		case step == "POST " || !rotated || time.Now().After(back):
 			return faultproxy.Fault{}
