@@ -35,6 +35,41 @@ var apiFaults = map[string]faultproxy.Fault{
 	"a namespace terminating": refusedFor("unable to create new content in namespace x because it is being terminated"),
 }
 
+// throttled is a 429 that says when to come again, to which the Kubernetes client
+// listens by itself.
+func throttled() faultproxy.Fault {
+	fault := faultproxy.Answer(apierrors.NewTooManyRequests("later", 1))
+	fault.Header.Set("Retry-After", "1")
+	return fault
+}
+
+// unanswered is longer than the operator waits.
+func unanswered() faultproxy.Fault {
+	return faultproxy.Fault{Before: func() { time.Sleep(writeTimeout + time.Second) }, Refuse: true}
+}
+
+// TestAPIServerTakesItsTime has the faults that cost real time.
+func TestAPIServerTakesItsTime(t *testing.T) {
+	for name, fault := range map[string]faultproxy.Fault{
+		"429 with Retry-After at PUT secrets/login":              throttled(),
+		"429 with Retry-After at PUT secrets/dev":                throttled(),
+		"429 with Retry-After at PATCH loginsessions/dev/status": throttled(),
+		"no answer in time at PUT secrets/login":                 unanswered(),
+		"no answer in time at PUT secrets/dev":                   unanswered(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := staged(t)
+			w.judged(once(name[strings.Index(name, " at ")+len(" at "):], func() faultproxy.Fault { return fault }))
+			w.run("dev", 2*time.Minute)
+			w.expectWell("dev")
+			w.expectRefreshes(1)
+			w.expectKept()
+			w.expectAlive("login")
+		})
+	}
+}
+
 // TestAPIServerFailsOnceAtAnyStep lets each fault happen at each step.
 func TestAPIServerFailsOnceAtAnyStep(t *testing.T) {
 	for name, fault := range apiFaults {

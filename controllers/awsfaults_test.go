@@ -34,12 +34,11 @@ const lostOnce = 1
 
 func TestAWSFailsAndOldCredentialsServeMeanwhile(t *testing.T) {
 	inject := func(faults ...fakeaws.Fault) func(*world) { return func(w *world) { w.aws.Inject(faults...) } }
-	impatient := func(fault fakeaws.Fault) func(*world) {
-		return func(w *world) {
-			w.operator.SignIn.Timeout = 50 * time.Millisecond
-			fault.Delay = 100 * time.Millisecond
-			w.aws.Inject(fault)
-		}
+	// late holds a request or its reply back for longer than the operator waits.
+	const patience = time.Second
+	late := func(w *world, fault func(wait func()) faultproxy.Fault) {
+		w.operator.SignIn.Timeout = patience
+		w.judged(once("POST v1/token", func() faultproxy.Fault { return fault(func() { time.Sleep(patience + patience/2) }) }))
 	}
 	elsewhere := func(endpoint string) func(*world) {
 		return func(w *world) {
@@ -60,8 +59,12 @@ func TestAWSFailsAndOldCredentialsServeMeanwhile(t *testing.T) {
 		"429":                   {inject(fakeaws.Throttled(0)), "RefreshFailing", 0},
 		"429, Retry-After 30 s": {inject(fakeaws.Throttled(30 * time.Second)), "RefreshFailing", 0},
 		"one 400 in the middle of a healthy session": {inject(rejected), "RefreshRejected", 0},
-		"a hang":                           {impatient(fakeaws.Fault{}), "RefreshFailing", 0},
-		"a reply after the deadline":       {impatient(fakeaws.Fault{Rotate: true}), "RefreshFailing", lostOnce},
+		"a hang": {func(w *world) {
+			late(w, func(wait func()) faultproxy.Fault { return faultproxy.Fault{Before: wait, Refuse: true} })
+		}, "RefreshFailing", 0},
+		"a reply after the deadline": {func(w *world) {
+			late(w, func(wait func()) faultproxy.Fault { return faultproxy.Fault{After: wait} })
+		}, "RefreshFailing", lostOnce},
 		"a connection closed unanswered":   {inject(fakeaws.LostRequest()), "RefreshFailing", 0},
 		"a reply that is lost":             {inject(fakeaws.LostReply()), "RefreshFailing", lostOnce},
 		"a reply cut short":                {inject(cut), "RefreshFailing", lostOnce},

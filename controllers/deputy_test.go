@@ -119,6 +119,17 @@ func TestTargetStaysThoughANewcomerNamesItAsItsLoginCache(t *testing.T) {
 	w.expectWell("dev")
 }
 
+func TestMissingTargetIsWrittenThoughANewcomerNamesItAsItsLoginCache(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("login")
+	w.session("dev")
+	w.reconcile("dev")
+	w.sessionOf("newcomer", "dev")
+	w.must(api.Delete(w.ctx, w.secret("dev")))
+	w.reconcile("dev")
+	w.expectWell("dev")
+}
+
 // TestAnyOpaqueSecretTellsNothing: what the messages tell of a Secret is whether it
 // exists, how many of its keys end in .json, and which field of a login cache is
 // missing first.

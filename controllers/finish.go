@@ -31,7 +31,7 @@ func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trou
 		a.memory.unreported = nil
 		r.report(ctx, a.session, status.Conditions)
 	}
-	return ctrl.Result{RequeueAfter: wakeAfter(a, t)}, nil
+	return ctrl.Result{RequeueAfter: wakeAfter(a, t, r.Clock.Now())}, nil
 }
 
 // patchStatus writes the status if it changed. A conflict with an edit of anything
@@ -104,18 +104,16 @@ func reasons(conditions []metav1.Condition) map[string]bool {
 // wakeAfter is when to look again if nothing is reported before: when a step
 // asked for it, and in trouble also at the moments at which time alone changes
 // the status. Zero waits for a change.
-func wakeAfter(a *attempt, t *trouble) time.Duration {
-	var wake time.Duration
-	if !a.wakeAt.IsZero() {
-		wake = max(time.Millisecond, a.wakeAt.Sub(a.now))
-	}
-	if t == nil || a.published == nil {
-		return wake
-	}
-	for _, moment := range []time.Time{a.published.schedule().OverdueAt(), a.published.expiresAt} {
-		if wait := moment.Sub(a.now); wait > 0 && (wake == 0 || wait < wake) {
-			wake = wait
+func wakeAfter(a *attempt, t *trouble, now time.Time) time.Duration {
+	if t != nil && a.published != nil {
+		for _, moment := range []time.Time{a.published.schedule().OverdueAt(), a.published.expiresAt} {
+			if moment.After(a.now) {
+				a.wakeBy(moment)
+			}
 		}
 	}
-	return wake
+	if a.wakeAt.IsZero() {
+		return 0
+	}
+	return max(time.Millisecond, a.wakeAt.Sub(now)) // some time has passed since the reconcile began
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,9 @@ import (
 
 // flushPeriod is how often rotations are written back whose write has failed.
 const flushPeriod = 5 * time.Second
+
+// flushTimeout is less than the time there is at the end of the process.
+const flushTimeout = 8 * time.Second
 
 // KeepFlushing writes back, until ctx is done, every rotation whose write has
 // failed, as soon as that can be: whatever has become of its LoginSession, and
@@ -33,40 +37,45 @@ func (r *LoginSessionReconciler) KeepFlushing(ctx context.Context) error {
 }
 
 // Flush tries once to write back every rotation that exists in this process only
-// and that no reconcile is at work on. Each write is fenced by the resourceVersion.
+// and that no reconcile is at work on. Each write is fenced by the resourceVersion,
+// and none waits for another.
 func (r *LoginSessionReconciler) Flush(ctx context.Context) {
-	for secret, lane := range r.lanes.take() {
-		for key, cache := range lane.caches {
-			if cache.pending != nil {
-				r.flushOne(ctx, secret, key, lane, cache)
-			}
-		}
-		r.lanes.release(secret, lane)
+	var writing sync.WaitGroup
+	for secret, lane := range r.lanes.takePending() {
+		writing.Go(func() {
+			defer r.lanes.exit(secret, lane)
+			r.flushLane(ctx, secret, lane)
+		})
 	}
+	writing.Wait()
 }
 
-func (r *LoginSessionReconciler) flushOne(ctx context.Context, name types.NamespacedName, key string, lane *lane, cache *cacheState) {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+func (r *LoginSessionReconciler) flushLane(ctx context.Context, name types.NamespacedName, lane *lane) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	secret := &corev1.Secret{}
-	err := r.Client.Get(ctx, name, secret)
-	if err == nil {
-		err = r.flushInto(ctx, secret, key, cache)
-	}
-	switch {
-	case err == nil:
-		cache.pending = nil
-	case r.lanes.isOrphan(lane) && (apierrors.IsNotFound(err) || errors.As(err, new(*loginrefresh.CacheError))):
-		cache.pending = nil // nobody expects a login cache there any more
-	default:
+	for key, cache := range lane.caches {
+		if cache.pending == nil {
+			continue
+		}
+		err := r.flushOne(ctx, name, key, cache)
+		nowhere := apierrors.IsNotFound(err) || errors.As(err, new(*loginrefresh.CacheError))
+		if err == nil || (nowhere && r.lanes.isOrphan(lane)) {
+			cache.pending = nil // written, or nobody expects a login cache there any more
+			continue
+		}
 		log.FromContext(ctx).Info("a rotated login cache is still to be written back", "secret", name, "reason", brief(err))
 	}
 }
 
-// flushInto writes the pending rotation unless the Secret holds another state of
-// the session than the one it was made from. What cannot be read is no state: it
-// may yet be replaced by the old one.
-func (r *LoginSessionReconciler) flushInto(ctx context.Context, secret *corev1.Secret, key string, cache *cacheState) error {
+// flushOne writes a pending rotation unless the Secret holds another state of the
+// session than the one that was spent. What cannot be read is no state: it may yet
+// be replaced by the old one.
+func (r *LoginSessionReconciler) flushOne(ctx context.Context, name types.NamespacedName, key string, cache *cacheState) error {
+	secret := &corev1.Secret{}
+	if err := r.Client.Get(ctx, name, secret); err != nil {
+		return err
+	}
+	key = keyOfPending(secret, key, cache.pending)
 	stored, err := loginrefresh.Parse(secret.Data[key])
 	if err != nil {
 		return err
@@ -78,36 +87,21 @@ func (r *LoginSessionReconciler) flushInto(ctx context.Context, secret *corev1.S
 	return r.writeRotation(ctx, secret, key, rotated, cache.pending)
 }
 
-// take enters the lanes that hold a rotation and are free.
-func (l *lanes) take() map[types.NamespacedName]*lane {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	taken := map[types.NamespacedName]*lane{}
-	for secret, lane := range l.lanes {
-		if !lane.busy.TryLock() {
+// keyOfPending is where the Secret has the login cache of a pending rotation: at
+// its key, or, where it has no such key any more, at the one with the spent state,
+// else at any that has a login.
+func keyOfPending(secret *corev1.Secret, key string, pending *pendingRotation) string {
+	if _, ok := secret.Data[key]; ok {
+		return key
+	}
+	for other, data := range secret.Data {
+		login, err := loginrefresh.Parse(data)
+		if err != nil {
 			continue
 		}
-		if !lane.holdsRotation() {
-			lane.busy.Unlock()
-			continue
+		if key = other; login.Fingerprint() == pending.spent {
+			break
 		}
-		taken[secret] = lane
 	}
-	return taken
-}
-
-func (l *lanes) isOrphan(lane *lane) bool {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return lane.users == 0
-}
-
-// release leaves a lane, and drops it where nothing needs it any more.
-func (l *lanes) release(secret types.NamespacedName, lane *lane) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	lane.busy.Unlock()
-	if lane.users == 0 && !lane.holdsRotation() {
-		delete(l.lanes, secret)
-	}
+	return key
 }

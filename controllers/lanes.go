@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,6 +21,7 @@ type lanes struct {
 	lanes    map[types.NamespacedName]*lane   // by login cache Secret
 	sessions map[types.NamespacedName]*memory // by LoginSession
 	term     int64                            // in which all but the rotations was learned
+	limiter  *rate.Limiter                    // of requests to AWS Sign-In; its permits end with the term
 }
 
 // lane is the right to work on one login cache Secret, and what is known of the
@@ -28,6 +30,7 @@ type lane struct {
 	busy sync.Mutex
 	// users counts the LoginSessions; guarded by lanes.mutex.
 	users  int
+	term   int64                  // in which caches were learned
 	caches map[string]*cacheState // by key of the Secret
 }
 
@@ -61,6 +64,16 @@ func (l *lane) cache(key string) *cacheState {
 		l.caches[key] = &cacheState{}
 	}
 	return l.caches[key]
+}
+
+// adopt moves a rotation of this very state of a session to the key at which the
+// Secret has it now.
+func (l *lane) adopt(key, fingerprint string) {
+	for other, cache := range l.caches {
+		if other != key && cache.pending != nil && cache.pending.spent == fingerprint {
+			l.cache(key).pending, cache.pending = cache.pending, nil
+		}
+	}
 }
 
 // holdsRotation says whether a rotation exists in this process only.
@@ -109,6 +122,9 @@ type memory struct {
 	// unread, unpublished and unreported count failures in a row to read Secrets,
 	// to write the target and to write the status.
 	unread, unpublished, unreported *loginrefresh.Failure
+	// unasked and unheard count those to ask for the right to write, and to see
+	// whether a refresh request is new.
+	unasked, unheard *loginrefresh.Failure
 }
 
 // catchUp shows the status written last where the cache lags behind. The
@@ -119,12 +135,16 @@ func (m *memory) catchUp(session *v1alpha1.LoginSession) {
 	}
 }
 
-// enter takes the lane of a LoginSession's login cache, unless it is taken.
+// enter takes the lane of a LoginSession's login cache, unless it is taken or the
+// term is over.
 func (l *lanes) enter(session *v1alpha1.LoginSession, term int64) (*lane, *memory, bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if l.term != term {
+	if term > l.term {
 		l.begin(term)
+	}
+	if term < l.term {
+		return nil, nil, false
 	}
 	name, cache := client.ObjectKeyFromObject(session), cacheOf(session)
 	known := l.sessions[name]
@@ -138,33 +158,95 @@ func (l *lanes) enter(session *v1alpha1.LoginSession, term int64) (*lane, *memor
 		l.remember(name, known)
 	}
 	lane := l.lanes[cache]
-	return lane, known, lane.busy.TryLock()
+	if !lane.busy.TryLock() {
+		return nil, nil, false
+	}
+	lane.renew(term)
+	return lane, known, true
 }
 
-// begin forgets, in a new term, what another replica may have changed since. A
-// rotation is not forgotten, nor a lane in which the last term's work still goes on.
+// begin forgets, in a new term, what another replica may have changed since: all
+// but the rotations. Lanes in which the last term's work goes on stay until it ends.
 func (l *lanes) begin(term int64) {
-	l.term = term
+	l.term, l.limiter = term, nil
 	clear(l.sessions)
-	for secret, lane := range l.lanes {
+	for cache, lane := range l.lanes {
 		lane.users = 0
-		if !lane.busy.TryLock() {
-			continue
-		}
-		if !lane.holdsRotation() {
-			delete(l.lanes, secret)
-		}
-		lane.busy.Unlock()
+		l.drop(cache, lane)
 	}
 }
 
-func (l *lane) exit() { l.busy.Unlock() }
+// renew forgets what was learned in another term.
+func (l *lane) renew(term int64) {
+	if l.term == term {
+		return
+	}
+	l.term = term
+	for key, cache := range l.caches {
+		l.caches[key] = &cacheState{pending: cache.pending}
+	}
+}
+
+// exit ends the work on a lane.
+func (l *lanes) exit(cache types.NamespacedName, lane *lane) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	lane.busy.Unlock()
+	l.drop(cache, lane)
+}
+
+// drop forgets a lane that nothing needs any more: not one that is at work, nor one
+// with a rotation, which Flush writes back.
+func (l *lanes) drop(cache types.NamespacedName, lane *lane) {
+	if lane.users > 0 || l.lanes[cache] != lane || !lane.busy.TryLock() {
+		return
+	}
+	defer lane.busy.Unlock()
+	if !lane.holdsRotation() {
+		delete(l.lanes, cache)
+	}
+}
 
 // leave forgets a LoginSession that is gone.
 func (l *lanes) leave(session types.NamespacedName) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.forget(session)
+}
+
+// takePending enters the lanes that hold a rotation and are free.
+func (l *lanes) takePending() map[types.NamespacedName]*lane {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	taken := map[types.NamespacedName]*lane{}
+	for cache, lane := range l.lanes {
+		if !lane.busy.TryLock() {
+			continue
+		}
+		if !lane.holdsRotation() {
+			lane.busy.Unlock()
+			continue
+		}
+		taken[cache] = lane
+	}
+	return taken
+}
+
+func (l *lanes) isOrphan(lane *lane) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return lane.users == 0
+}
+
+// permit is a turn among all login caches, whose limit the template is.
+func (l *lanes) permit(template *rate.Limiter, now func() time.Time) time.Time {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.limiter == nil {
+		l.limiter = rate.NewLimiter(template.Limit(), template.Burst())
+	}
+	at := now() // never before that of an earlier turn, which would count twice
+	return at.Add(l.limiter.ReserveN(at, 1).DelayFrom(at))
 }
 
 func (l *lanes) remember(session types.NamespacedName, known *memory) {
@@ -179,8 +261,7 @@ func (l *lanes) remember(session types.NamespacedName, known *memory) {
 	l.sessions[session] = known
 }
 
-// forget drops the session, and the lane after its last one unless it holds a
-// rotation, which Flush writes back.
+// forget drops the session, and the lane after its last one.
 func (l *lanes) forget(session types.NamespacedName) {
 	known := l.sessions[session]
 	if known == nil {
@@ -189,9 +270,7 @@ func (l *lanes) forget(session types.NamespacedName) {
 	delete(l.sessions, session)
 	lane := l.lanes[known.cache]
 	lane.users--
-	if lane.users == 0 && !lane.holdsRotation() {
-		delete(l.lanes, known.cache)
-	}
+	l.drop(known.cache, lane)
 }
 
 // fail records a failed refresh of the given state of the session.

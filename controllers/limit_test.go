@@ -72,3 +72,14 @@ func TestTurnThatComesTooLateIsReported(t *testing.T) {
 	w.reconcile(names[1])
 	w.expect(names[1], "Ready", "False RefreshOverdue", "CredentialsValid", "True Published", "SessionActive", "True SessionActive")
 }
+
+func TestTurnThatWasMissedIsNotKept(t *testing.T) {
+	w, names := dueTogether(t, 3, 1)
+	for _, name := range names {
+		w.reconcile(name)
+	}
+	w.pass(time.Minute) // the API server was away
+	w.reconcile(names[1])
+	w.reconcile(names[2])
+	w.expectRefreshes(2)
+}

@@ -38,6 +38,7 @@ func (r *LoginSessionReconciler) load(ctx context.Context, a *attempt) *trouble 
 	if err != nil {
 		return cacheInvalid(a, err)
 	}
+	a.lane.adopt(key, stored.Fingerprint())
 	a.loaded = loaded{secret: secret, key: key, state: a.lane.cache(key), stored: stored}
 	a.login, a.lifetime = stored, lifetimeOf(secret, stored)
 	a.memory.unread = nil

@@ -20,11 +20,12 @@ import (
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
-// A reconcile gathers what is known and then acts on it; each part has a time of
-// its own, so that a slow API server cannot cut a refresh short.
+// A reconcile gathers what is known and then acts on it. Each part has a time of its
+// own, and so has a refresh with its write-back: a slow API server cannot cut it short.
 const (
 	gatherWithin = 20 * time.Second
 	actWithin    = 30 * time.Second
+	rotateWithin = loginrefresh.DefaultTimeout + 2*writeTimeout
 )
 
 // controller-gen sees these only apart from a declaration's own comment.
@@ -138,7 +139,7 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 		// this one, the wait is for when it writes nothing.
 		return ctrl.Result{RequeueAfter: loginrefresh.Floor}, nil
 	}
-	defer lane.exit()
+	defer r.lanes.exit(cacheOf(session), lane)
 	memory.catchUp(session)
 
 	a := &attempt{session: session, lane: lane, memory: memory, term: term, now: r.Clock.Now()}
@@ -217,9 +218,10 @@ func (r *LoginSessionReconciler) readRequest(ctx context.Context, a *attempt) {
 	live := &v1alpha1.LoginSession{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), live); err != nil {
 		log.FromContext(ctx).Info("the refresh request waits", "reason", brief(err))
-		a.wakeBy(a.now.Add(loginrefresh.Floor))
+		a.wakeBy(again(a, &a.memory.unheard))
 		return
 	}
+	a.memory.unheard = nil
 	if !a.wasHandled(live) {
 		a.requested = requestedAt(live)
 	}

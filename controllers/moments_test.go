@@ -87,6 +87,16 @@ var disturbances = map[string]disturbance{
 		},
 		check: func(w *world) { w.expectWell("dev") },
 	},
+	"the login cache moves to another key": {
+		act: func(w *world) {
+			secret := w.secret("login")
+			for key, data := range secret.Data {
+				secret.Data = map[string][]byte{"moved-" + key: data}
+			}
+			w.must(api.Update(w.ctx, secret))
+		},
+		check: func(w *world) { w.expectWell("dev") },
+	},
 	"the login cache is made immutable for a minute": {
 		act: func(w *world) {
 			secret := w.secret("login")

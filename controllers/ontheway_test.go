@@ -98,9 +98,7 @@ func (w *world) goOn(name string, wait time.Duration, end time.Time) {
 	w.Helper()
 	backoff := time.Second
 	for wait > 0 && !w.clock.Now().Add(wait).After(end) {
-		if w.pass(wait); wait >= flushPeriod {
-			w.operator.Flush(w.ctx)
-		}
+		w.passFlushing(wait)
 		var err error
 		if wait, err = w.attempt(name); err != nil {
 			wait, backoff = backoff, min(2*backoff, 30*time.Second)
@@ -108,6 +106,15 @@ func (w *world) goOn(name string, wait time.Duration, end time.Time) {
 	}
 	w.clock.SetTime(end)
 	w.operator.Flush(w.ctx)
+}
+
+// passFlushing lets time pass in which the operator writes back what is pending.
+func (w *world) passFlushing(d time.Duration) {
+	for ; d >= flushPeriod; d -= flushPeriod {
+		w.pass(flushPeriod)
+		w.operator.Flush(w.ctx)
+	}
+	w.pass(d)
 }
 
 // attempt reconciles once, and lets the cache catch up.

@@ -54,6 +54,8 @@ func (p *permissions) ask(ctx context.Context, c client.Client, secret types.Nam
 			Namespace: secret.Namespace, Name: secret.Name, Verb: "update", Resource: "secrets",
 		},
 	}}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	if err := c.Create(ctx, review); apierrors.IsForbidden(err) {
 		// Who may not even ask finds out by writing.
 		return true, nil

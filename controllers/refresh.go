@@ -68,8 +68,9 @@ func (r *LoginSessionReconciler) refuse(ctx context.Context, a *attempt) *troubl
 	}
 	allowed, err := r.permissions.mayUpdate(ctx, r.Client, cacheOf(a.session), a.now, a.requested != "")
 	if err != nil {
-		return unreadable(a, cacheOf(a.session), err)
+		return unasked(a, err)
 	}
+	a.memory.unasked = nil
 	if !allowed {
 		return writeBackForbidden(a)
 	}
@@ -80,13 +81,17 @@ func (r *LoginSessionReconciler) refuse(ctx context.Context, a *attempt) *troubl
 }
 
 // permit is from when AWS may be asked, in turn with all other login caches. What
-// a login cache was once promised is kept for it.
+// a login cache was once promised is kept for it, but not for long after: or all
+// would come at once that were kept from coming.
 func (r *LoginSessionReconciler) permit(a *attempt) time.Time {
-	if a.state.permitAt.IsZero() && r.SignInLimit != nil {
-		a.state.permitAt = a.now.Add(r.SignInLimit.ReserveN(a.now, 1).DelayFrom(a.now))
+	if r.SignInLimit != nil && a.state.permitAt.Add(permitKept).Before(a.now) {
+		a.state.permitAt = r.lanes.permit(r.SignInLimit, r.Clock.Now)
 	}
 	return a.state.permitAt
 }
+
+// permitKept leaves a reconcile that has got a turn the time to come.
+const permitKept = 5 * time.Second
 
 var errOtherReplica = errors.New("another replica may be at work: the refresh is left to it")
 
@@ -104,6 +109,8 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 	if a.requested != "" {
 		a.memory.handled = a.requested
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateWithin)
+	defer cancel()
 	rotation, err := r.SignIn.Refresh(ctx, a.login, a.region)
 	a.now = r.Clock.Now()
 	if err == nil {
@@ -118,7 +125,8 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 
 // keep takes up a rotation and writes it back.
 func (r *LoginSessionReconciler) keep(ctx context.Context, a *attempt, rotation loginrefresh.Rotation) *trouble {
-	inVain, failures := a.noYounger(&rotation), a.state.failureOf(a.login.Fingerprint())
+	inVain, failures := a.noYounger(rotation), a.state.failureOf(a.login.Fingerprint())
+	a.trimToLife(&rotation)
 	a.state.failure, a.state.failedAt = nil, ""
 	a.state.pending = &pendingRotation{spent: a.stored.Fingerprint(), rotation: &rotation}
 	if err := applyPending(a); err != nil { // not for a login that was parsed
@@ -130,26 +138,33 @@ func (r *LoginSessionReconciler) keep(ctx context.Context, a *attempt, rotation 
 		a.state.fail(a.login.Fingerprint(), a.region, loginrefresh.NoYounger(), a.now)
 		next = a.schedule().RetryAt(*a.state.failure)
 	}
+	rotated := a.login.Fingerprint()
 	if trouble := r.writeBack(ctx, a); trouble != nil {
 		return trouble
+	}
+	if a.login.Fingerprint() != rotated { // another login was stored meanwhile
+		next = a.schedule().DueAt()
 	}
 	a.plan(next)
 	return refreshTrouble(a)
 }
 
 // noYounger says whether a rotation brought credentials that are no better than
-// those before. Its refresh token counts all the same. Of one access key, what AWS
-// said first is believed: its life cannot grow.
-func (a *attempt) noYounger(rotation *loginrefresh.Rotation) bool {
+// those before. Its refresh token counts all the same.
+func (a *attempt) noYounger(rotation loginrefresh.Rotation) bool {
+	return rotation.AccessKeyID == a.login.Credentials.AccessKeyID || a.schedule().Outlives(rotation.ExpiresAt, a.now)
+}
+
+// trimToLife believes what AWS said first of an access key: its life cannot grow.
+func (a *attempt) trimToLife(rotation *loginrefresh.Rotation) {
 	before := a.login.Credentials
-	if rotation.AccessKeyID == before.AccessKeyID {
-		rotation.Lifetime = a.lifetime
-		if before.ExpiresAt.Before(rotation.ExpiresAt) {
-			rotation.ExpiresAt = before.ExpiresAt
-		}
-		return true
+	if rotation.AccessKeyID != before.AccessKeyID {
+		return
 	}
-	return a.schedule().Outlives(rotation.ExpiresAt, a.now)
+	rotation.Lifetime = a.lifetime
+	if before.ExpiresAt.Before(rotation.ExpiresAt) {
+		rotation.ExpiresAt = before.ExpiresAt
+	}
 }
 
 // writeBack stores a pending rotation in the login cache's Secret, on the

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -126,4 +127,22 @@ func TestRequestDoesNotOverride(t *testing.T) {
 		w.sleep(wake, "dev")
 		w.expectRefreshes(2)
 	})
+}
+
+func TestRequestsAreAtLeastASecondApart(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("login")
+	w.session("dev")
+	w.interpose()
+	for i := range 5 {
+		w.request("dev", fmt.Sprint("now ", i))
+		w.reconcile("dev")
+		w.pass(300 * time.Millisecond)
+	}
+	w.run("dev", 2*time.Second)
+	w.expectPolite()
+	if requests := w.aws.Stats().Requests; requests > 3 {
+		t.Errorf("AWS was asked %d times in 3.5 seconds", requests)
+	}
+	w.expectHandled("dev", "now 4")
 }

@@ -32,9 +32,7 @@ func (r *LoginSessionReconciler) settleRegion(ctx context.Context, a *attempt) *
 		key, err := cacheKey(a.secret, s.Spec.LoginCacheSecretRef.Key)
 		return err != nil || key != a.key || !s.DeletionTimestamp.IsZero()
 	})
-	slices.SortFunc(sharers, func(a, b v1alpha1.LoginSession) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(sharers, func(a, b v1alpha1.LoginSession) int { return byAge(&a, &b) })
 	leader := a.session
 	if len(sharers) > 0 {
 		leader = &sharers[0]
@@ -48,6 +46,11 @@ func (r *LoginSessionReconciler) settleRegion(ctx context.Context, a *attempt) *
 		}
 	}
 	return nil
+}
+
+// byAge puts the older LoginSession first.
+func byAge(a, b *v1alpha1.LoginSession) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 }
 
 // regionSource says where the region is from, for who has to correct it.

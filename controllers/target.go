@@ -62,16 +62,19 @@ func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) *tr
 	return nil
 }
 
-// reserveName finds out whether a missing target is where another LoginSession
-// expects its login cache: the person's next login would be lost in it.
+// reserveName finds out whether a missing target is where an older LoginSession
+// expects its login cache: the person's next login would be lost in it. A younger
+// one has no say in what an established one publishes.
 func (r *LoginSessionReconciler) reserveName(ctx context.Context, a *attempt) *trouble {
 	var namers v1alpha1.LoginSessionList
 	err := r.Client.List(ctx, &namers, client.InNamespace(a.session.Namespace), client.MatchingFields{indexCache: a.session.TargetSecretName()})
 	if err != nil {
 		return unreadable(a, targetOf(a.session), err)
 	}
-	if len(namers.Items) > 0 {
-		a.targetNamer = namers.Items[0].Name
+	for i := range namers.Items {
+		if namer := &namers.Items[i]; byAge(namer, a.session) < 0 {
+			a.targetNamer = namer.Name
+		}
 	}
 	return nil
 }
@@ -128,7 +131,11 @@ func owns(session *v1alpha1.LoginSession, secret *corev1.Secret) bool {
 func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *trouble {
 	var err error
 	for range publishTries {
-		if err = r.publishOnce(ctx, a); err == nil {
+		files, unfit := render(a)
+		if unfit != nil {
+			return unrenderable(a, unfit)
+		}
+		if err = r.publishFiles(ctx, a, files); err == nil {
 			return nil
 		}
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
@@ -152,13 +159,9 @@ func (r *LoginSessionReconciler) readAgain(ctx context.Context, a *attempt) *tro
 	return claim(a)
 }
 
-// publishOnce writes the target. Where the newest credentials had better not be
+// publishFiles writes the target. Where the newest credentials had better not be
 // handed out, what is in place stays there, and all but it is kept right.
-func (r *LoginSessionReconciler) publishOnce(ctx context.Context, a *attempt) error {
-	files, err := render(a)
-	if err != nil {
-		return err
-	}
+func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, files map[string][]byte) error {
 	desired := desiredTarget(a, files)
 	if !a.holds(files) && (!a.schedule().Publishable(a.now) || a.holdsBetter()) {
 		if a.target == nil {

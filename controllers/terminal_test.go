@@ -94,9 +94,11 @@ var lastingStates = map[string]lasting{
 	}, func(w *world) { w.must(api.Delete(w.ctx, w.secret("taken"))) }},
 	"TargetConflict, immutable": {"TargetConflict", immutable("dev"), func(w *world) { w.must(api.Delete(w.ctx, w.secret("dev"))) }},
 	"TargetConflict, a login cache's name": {"TargetConflict", func(w *world) {
-		w.session("other", func(s *v1alpha1.LoginSession) { s.Spec.LoginCacheSecretRef.Name = "to-come" })
-		namesTarget("to-come")(w)
-	}, namesTarget("dev")},
+		w.must(api.Delete(w.ctx, w.get("dev")))
+		w.awaitGone("dev")
+		w.sessionOf("a-older", "to-come")
+		w.session("dev", func(s *v1alpha1.LoginSession) { s.Spec.Target.SecretName = "to-come" })
+	}, namesTarget("elsewhere")},
 	"SignInRegionConflict": {"SignInRegionConflict", func(w *world) {
 		w.must(api.Delete(w.ctx, w.get("dev")))
 		w.awaitGone("dev")

@@ -155,6 +155,12 @@ func (r *LoginSessionReconciler) limited(a *attempt, permit time.Time) *trouble 
 		permit.UTC().Format(time.RFC3339), float64(r.SignInLimit.Limit()))}
 }
 
+func unasked(a *attempt, err error) *trouble {
+	a.wakeBy(again(a, &a.memory.unasked))
+	return &trouble{v1alpha1.ReasonSecretUnreadable, fmt.Sprintf(
+		"Whether the operator may update Secret %s could not be found out: %s. The operator keeps trying.", cacheOf(a.session), brief(err))}
+}
+
 // again counts a failure of the API server and says when to try again, with the
 // waits of a failed refresh: however long it lasts, a refresh must not come late
 // because of it.
@@ -200,6 +206,12 @@ func publishFailed(a *attempt, err error) *trouble {
 		"Secret %s could not be written: %s. The operator keeps trying.", targetOf(a.session), brief(err))}
 }
 
+// unrenderable: no credentials are in this error, see awsfiles.
+func unrenderable(a *attempt, err error) *trouble {
+	return &trouble{v1alpha1.ReasonPublishFailed, fmt.Sprintf(
+		"Secret %s could not be written: %v. Choose another format in spec.target.formats.", targetOf(a.session), err)}
+}
+
 // brief says why the API server refused. An answer's own text is passed on only
 // where the API server wrote it: an admission webhook's may quote the Secret.
 func brief(err error) string {
@@ -208,10 +220,8 @@ func brief(err error) string {
 		return loginrefresh.NoReply(err)
 	}
 	text := status.Status().Message
-	for _, own := range []string{"exceeded quota", "cannot get resource", "cannot create resource", "cannot update resource", "because it is being terminated"} {
-		if strings.Contains(text, own) && !strings.Contains(text, "admission webhook") {
-			return cut(text, 300)
-		}
+	if ownWords.MatchString(text) {
+		return cut(text, 300)
 	}
 	answer := fmt.Sprintf("the API server answered HTTP %d %s", status.Status().Code, status.Status().Reason)
 	if who := refuser.FindString(text); who != "" {
@@ -219,6 +229,10 @@ func brief(err error) string {
 	}
 	return answer
 }
+
+// ownWords are the API server's own reasons not to touch a Secret.
+var ownWords = regexp.MustCompile(`^secrets "[^"]*" is forbidden: (exceeded quota: |User "[^"]*" cannot (get|create|update) resource |` +
+	`unable to create new content in namespace \S+ because it is being terminated)`)
 
 // refuser is who refused, as the API server says it before it quotes them.
 var refuser = regexp.MustCompile(`admission webhook "[a-z0-9.-]{1,253}"|ValidatingAdmissionPolicy '[a-z0-9.:-]{1,253}'`)

@@ -25,6 +25,8 @@ func TestBrief(t *testing.T) {
 		"names the webhook that refused":                  {apierrors.NewForbidden(secrets, "dev", errors.New(`admission webhook "no.example.com" denied the request: `+canary)), `the API server answered HTTP 403 Forbidden, refused by admission webhook "no.example.com"`},
 		"names the policy that refused":                   {apierrors.NewBadRequest(`secrets "dev" is forbidden: ValidatingAdmissionPolicy 'no-writes' with binding 'b' denied request: ` + canary), `the API server answered HTTP 400 BadRequest, refused by ValidatingAdmissionPolicy 'no-writes'`},
 		"does not pass on what a validation quotes":       {apierrors.NewBadRequest(canary), "the API server answered HTTP 400 BadRequest"},
+		"does not pass on what a policy quotes":           {apierrors.NewForbidden(secrets, "dev", errors.New("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: exceeded quota: "+canary)), "the API server answered HTTP 403 Forbidden, refused by ValidatingAdmissionPolicy 'p'"},
+		"does not pass on what a failing webhook says":    {apierrors.NewInternalError(errors.New(`failed calling webhook "x": secrets "dev" is forbidden: exceeded quota: ` + canary)), "the API server answered HTTP 500 InternalError"},
 		"does not pass on a reply that it cannot read":    {errors.New("Object 'Kind' is missing in '" + canary + "'"), "no reply came that could be read"},
 		"passes on why there is no answer":                {&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, "dial tcp: connection refused"},
 		"is brief":                                        {apierrors.NewForbidden(secrets, "x", errors.New("exceeded quota: "+strings.Repeat("é", 400))), `secrets "x" is forbidden: exceeded quota: ` + strings.Repeat("é", 129)},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/google/uuid"
 )
 
 // maxSkew is how far our clock may be from AWS's before TOKEN_EXPIRED is blamed
@@ -64,7 +65,7 @@ func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *
 	if !errors.As(err, &reply) || reply.HTTPStatusCode() == 0 {
 		return &RefreshError{Outcome: Retryable, detail: NoReply(err)}
 	}
-	failed := &RefreshError{Status: reply.HTTPStatusCode(), requestID: visible(reply.ServiceRequestID())}
+	failed := &RefreshError{Status: reply.HTTPStatusCode(), requestID: requestID(reply.ServiceRequestID())}
 	failed.Outcome, failed.Code = classify(err, failed.Status)
 	failed.RetryAfter = retryAfter(reply.HTTPResponse().Header, c.Now())
 	if failed.Status/100 == 2 {
@@ -119,10 +120,11 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// visible keeps a header of the reply from writing control characters to logs.
-func visible(text string) string {
-	if !isVisible(text) || len(text) > 64 {
-		return ""
+// requestID is AWS's name for a request, a UUID; anything else may be what somebody
+// on the way was sent.
+func requestID(text string) string {
+	if id, err := uuid.Parse(text); err == nil && len(text) == len(id.String()) {
+		return text
 	}
-	return text
+	return ""
 }

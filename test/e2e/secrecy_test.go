@@ -99,7 +99,7 @@ func everyOther(step string, faults []faultproxy.Fault) func(string) faultproxy.
 // unkind are AWS's faults, and answers that quote what was sent.
 func unkind() []fakeaws.Fault {
 	quoted := []byte(`{"error": "` + canary + `", "message": "` + canary + `", "accessToken": "` + canary + `"}`)
-	header := http.Header{"X-Canary": {canary}, "Retry-After": {canary}, "Location": {"http://127.0.0.1:1/" + canary}}
+	header := http.Header{"X-Canary": {canary}, "X-Amzn-Requestid": {canary}, "Retry-After": {canary}, "Location": {"http://127.0.0.1:1/" + canary}}
 	return []fakeaws.Fault{
 		{Status: 400, Type: "ValidationException", Body: quoted, Header: header},
 		{Status: 401, Type: canary, Body: quoted, Header: header},
