@@ -60,6 +60,14 @@ func TestLoginCacheKeepsItsTurn(t *testing.T) {
 	w.expectRefreshes(2)
 }
 
+func TestShortWaitForATurnIsNotReportedThoughTheCredentialsHaveExpired(t *testing.T) {
+	w, names := dueTogether(t, 2, 1)
+	w.pass(20 * time.Minute)
+	w.reconcile(names[0])
+	w.reconcile(names[1])
+	w.expect(names[1], "Reconciling", "", "CredentialsValid", "False NeverPublished")
+}
+
 func TestTurnThatComesTooLateIsReported(t *testing.T) {
 	w, names := dueTogether(t, 2, 0.001)
 	w.reconcile(names[0])

@@ -38,7 +38,7 @@ func (r *LoginSessionReconciler) advance(ctx, shutdown context.Context, a *attem
 		a.plan(floor)
 		return refreshTrouble(a), nil
 	}
-	if permit := r.permit(a); a.now.Before(permit) {
+	if permit := r.permit(a); r.Clock.Now().Before(permit) {
 		a.plan(permit)
 		return cmp.Or(refreshTrouble(a), r.limited(a, permit)), nil
 	}

@@ -147,7 +147,7 @@ func unreadable(a *attempt, secret types.NamespacedName, err error) *trouble {
 
 // limited says that a session must wait its turn for too long.
 func (r *LoginSessionReconciler) limited(a *attempt, permit time.Time) *trouble {
-	if permit.Before(a.schedule().OverdueAt()) {
+	if permit.Before(a.schedule().OverdueAt()) || permit.Before(a.now.Add(permitKept)) {
 		return nil
 	}
 	return &trouble{v1alpha1.ReasonRefreshLimited, fmt.Sprintf(
