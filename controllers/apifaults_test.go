@@ -60,7 +60,7 @@ func TestAPIServerTakesItsTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := staged(t)
-			w.judged(once(name[strings.Index(name, " at ")+len(" at "):], func() faultproxy.Fault { return fault }))
+			w.onTheWay.Judge(faultproxy.Once(name[strings.Index(name, " at ")+len(" at "):], fault))
 			w.run("dev", 2*time.Minute)
 			w.expectWell("dev")
 			w.expectRefreshes(1)
@@ -80,7 +80,7 @@ func TestAPIServerFailsOnceAtAnyStep(t *testing.T) {
 			t.Run(name+" at "+step, func(t *testing.T) {
 				t.Parallel()
 				w := staged(t)
-				w.judged(once(step, func() faultproxy.Fault { return fault }))
+				w.onTheWay.Judge(faultproxy.Once(step, fault))
 				w.run("dev", 2*time.Minute)
 				w.expectWell("dev")
 				w.expectRefreshes(1)
@@ -119,7 +119,7 @@ func TestAPIServerIsAwayRightAfterARefresh(t *testing.T) {
 // refresh token.
 func (w *world) awayUntil(back time.Time, fault faultproxy.Fault) {
 	away := false
-	w.judged(func(step string) faultproxy.Fault {
+	w.onTheWay.Judge(func(step string) faultproxy.Fault {
 		if step == "POST v1/token" {
 			away = true
 		}
@@ -140,7 +140,7 @@ func TestOnlyTheWriteBackFails(t *testing.T) {
 			t.Parallel()
 			w := staged(t)
 			back := w.clock.Now().Add(5 * time.Minute)
-			w.judged(func(step string) faultproxy.Fault {
+			w.onTheWay.Judge(func(step string) faultproxy.Fault {
 				if step == "PUT secrets/login" && w.clock.Now().Before(back) {
 					return fault
 				}

@@ -38,7 +38,7 @@ func TestAWSFailsAndOldCredentialsServeMeanwhile(t *testing.T) {
 	const patience = time.Second
 	late := func(w *world, fault func(wait func()) faultproxy.Fault) {
 		w.operator.SignIn.Timeout = patience
-		w.judged(once("POST v1/token", func() faultproxy.Fault { return fault(func() { time.Sleep(patience + patience/2) }) }))
+		w.onTheWay.Judge(faultproxy.Once("POST v1/token", fault(func() { time.Sleep(patience + patience/2) })))
 	}
 	elsewhere := func(endpoint string) func(*world) {
 		return func(w *world) {
@@ -158,7 +158,7 @@ func TestExpiryBeyondTheModelIsNotBelieved(t *testing.T) {
 
 func TestCredentialsThatAreNoYoungerForLongDoNotMakeAHotLoop(t *testing.T) {
 	w := staged(t)
-	w.judged(func(step string) faultproxy.Fault {
+	w.onTheWay.Judge(func(step string) faultproxy.Fault {
 		if step != "POST v1/token" {
 			return faultproxy.Fault{}
 		}

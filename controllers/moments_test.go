@@ -38,7 +38,7 @@ func staged(t *testing.T) *world {
 func TestStepsOfARotation(t *testing.T) {
 	w := staged(t)
 	w.reconcile("dev")
-	if steps := w.seen(); !slices.Equal(steps, stepsOfARotation) {
+	if steps := w.onTheWay.Steps(); !slices.Equal(steps, stepsOfARotation) {
 		t.Errorf("steps are %q, want %q", steps, stepsOfARotation)
 	}
 }
@@ -212,12 +212,12 @@ func TestWhateverHappensAtAnyMomentOfARotation(t *testing.T) {
 				t.Run(strings.Join([]string{name, when, step}, " "), func(t *testing.T) {
 					t.Parallel()
 					w := staged(t)
-					w.judged(once(step, func() faultproxy.Fault {
-						if when == "before" {
-							return faultproxy.Fault{Before: func() { disturbance.act(w) }}
-						}
-						return faultproxy.Fault{After: func() { disturbance.act(w) }}
-					}))
+					disturb := func() { disturbance.act(w) }
+					fault := faultproxy.Fault{Before: disturb}
+					if when == "after" {
+						fault = faultproxy.Fault{After: disturb}
+					}
+					w.onTheWay.Judge(faultproxy.Once(step, fault))
 					w.run("dev", time.Minute)
 					disturbance.check(w)
 					w.expectPolite()
@@ -231,17 +231,5 @@ func TestWhateverHappensAtAnyMomentOfARotation(t *testing.T) {
 				})
 			}
 		}
-	}
-}
-
-// once is a judge that lets one step go wrong, the first time.
-func once(step string, fault func() faultproxy.Fault) func(string) faultproxy.Fault {
-	done := false
-	return func(next string) faultproxy.Fault {
-		if done || next != step {
-			return faultproxy.Fault{}
-		}
-		done = true
-		return fault()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -18,12 +17,10 @@ import (
 // onTheWay stands between an operator and both its servers, and sees every
 // request: a step of the rotation.
 type onTheWay struct {
+	faultproxy.Line
 	client client.Client // of the API server; LoginSessions are from the shared cache
 	live   client.Reader
 
-	mutex   sync.Mutex
-	judge   func(step string) faultproxy.Fault
-	steps   []string
 	askedAt []time.Time // AWS Sign-In, by the world's clock
 }
 
@@ -33,8 +30,13 @@ func (w *world) interpose() {
 	kubernetes, err := faultproxy.NewKubernetes(config)
 	w.must(err)
 	aws := faultproxy.New(w.aws)
+	w.onTheWay.Notice = func(step string) {
+		if step == "POST v1/token" {
+			w.onTheWay.askedAt = append(w.onTheWay.askedAt, w.clock.Now())
+		}
+	}
 	for _, proxy := range []*faultproxy.Proxy{kubernetes, aws} {
-		proxy.Judge(func(r *http.Request) faultproxy.Fault { return w.onTheWay.see(w, faultproxy.Step(r)) })
+		w.onTheWay.Lay(proxy)
 	}
 	front := &rest.Config{Host: w.serve(kubernetes), QPS: -1}
 	options := client.Options{Scheme: shared.GetScheme(), Mapper: shared.GetRESTMapper()}
@@ -51,35 +53,6 @@ func (w *world) serve(handler http.Handler) (url string) {
 	server := httptest.NewServer(handler)
 	w.Cleanup(server.Close)
 	return server.URL
-}
-
-func (o *onTheWay) see(w *world, step string) faultproxy.Fault {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	o.steps = append(o.steps, step)
-	if step == "POST v1/token" {
-		o.askedAt = append(o.askedAt, w.clock.Now())
-	}
-	if o.judge == nil {
-		return faultproxy.Fault{}
-	}
-	return o.judge(step)
-}
-
-// judged sets who decides what becomes of requests.
-func (w *world) judged(judge func(step string) faultproxy.Fault) {
-	w.onTheWay.mutex.Lock()
-	defer w.onTheWay.mutex.Unlock()
-	w.onTheWay.judge = judge
-}
-
-// seen returns the steps since the last call.
-func (w *world) seen() []string {
-	w.onTheWay.mutex.Lock()
-	defer w.onTheWay.mutex.Unlock()
-	steps := w.onTheWay.steps
-	w.onTheWay.steps = nil
-	return steps
 }
 
 // run is the controller for a while: it reconciles when an error, a wait or a

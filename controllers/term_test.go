@@ -26,7 +26,7 @@ func TestReplicaThatDoesNotLeadDoesNothing(t *testing.T) {
 	if wake := w.reconcile("dev"); wake != 0 {
 		t.Errorf("wakes up after %s", wake)
 	}
-	if steps := w.seen(); len(steps) > 0 {
+	if steps := w.onTheWay.Steps(); len(steps) > 0 {
 		t.Errorf("it asked for %q", steps)
 	}
 }

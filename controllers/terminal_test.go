@@ -27,7 +27,7 @@ type lasting struct {
 // always lets every request of a step go wrong.
 func always(step string, fault faultproxy.Fault) func(*world) {
 	return func(w *world) {
-		w.judged(func(next string) faultproxy.Fault {
+		w.onTheWay.Judge(func(next string) faultproxy.Fault {
 			if next == step {
 				return fault
 			}
@@ -36,7 +36,7 @@ func always(step string, fault faultproxy.Fault) func(*world) {
 	}
 }
 
-func unhindered(w *world) { w.judged(nil) }
+func unhindered(w *world) { w.onTheWay.Judge(nil) }
 
 // notAllowed is a SelfSubjectAccessReview's answer.
 var notAllowed = faultproxy.Fault{Status: http.StatusCreated, Header: http.Header{"Content-Type": {"application/json"}},
@@ -82,7 +82,7 @@ var lastingStates = map[string]lasting{
 	}, signInAgain},
 	"WriteBackImpossible, immutable": {"WriteBackImpossible", immutable("login"), anew("login")},
 	"WriteBackImpossible, forbidden": {"WriteBackImpossible", always("POST selfsubjectaccessreviews", notAllowed), func(w *world) {
-		w.judged(nil)
+		w.onTheWay.Judge(nil)
 		w.pass(10 * time.Minute)
 	}},
 	"WriteBackPending": {"WriteBackPending", always("PUT secrets/login", apiFaults["500"]), unhindered},
@@ -134,10 +134,10 @@ func TestLastingStatesAreCheapAndEnd(t *testing.T) {
 				t.Errorf("nothing says %s: %v", state.reason, w.get("dev").Status.Conditions)
 			}
 			wait, _ := w.attempt("dev")
-			w.seen()
+			w.onTheWay.Forget()
 			w.onTheWay.askedAt = nil
 			w.goOn("dev", wait, w.clock.Now().Add(time.Hour))
-			if got := costOf(w.seen()); !got.isAtMost(documented[name]) {
+			if got := costOf(w.onTheWay.Steps()); !got.isAtMost(documented[name]) {
 				t.Errorf("an hour costs %+v, and the documentation says %+v", got, documented[name])
 			}
 			w.expectPolite()

@@ -95,3 +95,29 @@ func TestStepsHaveShortNames(t *testing.T) {
 		}
 	}
 }
+
+func TestLineKnowsItsSteps(t *testing.T) {
+	proxy := New(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	line := &Line{}
+	line.Lay(proxy)
+	front := httptest.NewServer(proxy)
+	defer front.Close()
+	status := func() int {
+		response, err := http.Post(front.URL+"/v1/token", "text/plain", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		return response.StatusCode
+	}
+	line.Judge(Once("POST v1/token", Fault{Status: 500}))
+	if first, second := status(), status(); first != 500 || second != 200 {
+		t.Errorf("the answers are %d and %d", first, second)
+	}
+	if steps := line.Steps(); !slices.Equal(steps, []string{"POST v1/token", "POST v1/token"}) {
+		t.Errorf("steps are %q", steps)
+	}
+	if line.Forget(); len(line.Steps()) > 0 {
+		t.Error("nothing is forgotten")
+	}
+}

@@ -151,7 +151,7 @@ func TestTheTableOfCrashPointsHasEveryStepOfARotation(t *testing.T) {
 	s.start(nil, l.environment...)
 	s.awaitPublished()
 	before := s.stored()
-	l.judged(nil)
+	l.Forget()
 	s.resume()
 	s.await("the rotation is over", func() bool { return s.agree(before) })
 	var want []string
@@ -184,7 +184,7 @@ func TestSIGKILLAtEveryStepOfARotation(t *testing.T) {
 			if point.when == "after" {
 				fault = faultproxy.Fault{After: kill}
 			}
-			l.judged(once(point.step, fault))
+			l.Judge(faultproxy.Once(point.step, fault))
 			s.resume()
 			s.await("the operator is killed", p.hasExited)
 

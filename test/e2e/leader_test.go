@@ -62,7 +62,7 @@ func TestLeaderThatWakesUpLateOverwritesNothing(t *testing.T) {
 			if moment.when == "after" {
 				fault = faultproxy.Fault{After: hold}
 			}
-			l.judged(once(moment.step, fault))
+			l.Judge(faultproxy.Once(moment.step, fault))
 			s.resume()
 			s.await("the leader is stopped", stopped.Load)
 			s.requestRefresh("by the second")
@@ -106,7 +106,7 @@ func TestOutageOfTheAPIServerEndsNoReplica(t *testing.T) {
 	before := s.stored()
 	rotated := false
 	var back time.Time
-	l.judged(func(step string) faultproxy.Fault {
+	l.Judge(func(step string) faultproxy.Fault {
 		switch {
 		case step == "POST v1/token":
 			rotated, back = true, time.Now().Add(10*time.Second)

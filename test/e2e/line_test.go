@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"sync"
 
 	"awslogin.dev/operator/internal/faultproxy"
 )
@@ -16,11 +15,8 @@ import (
 // line is one operator's way to the API server and to AWS, with a proxy in front
 // of each.
 type line struct {
+	faultproxy.Line
 	environment []string // of the operator
-
-	mutex sync.Mutex
-	judge func(step string) faultproxy.Fault
-	steps []string
 }
 
 // newLine lays a line. All that comes over it does so as the operator's user.
@@ -31,7 +27,7 @@ func (s *stage) newLine() *line {
 	s.must(err)
 	aws := faultproxy.New(s.aws)
 	for _, proxy := range []*faultproxy.Proxy{kubernetes, aws} {
-		proxy.Judge(func(r *http.Request) faultproxy.Fault { return l.see(faultproxy.Step(r)) })
+		l.Lay(proxy)
 	}
 	config := filepath.Join(s.TempDir(), "kubeconfig")
 	s.must(os.WriteFile(config, fmt.Appendf(nil, `{apiVersion: v1, kind: Config, current-context: line,
@@ -47,28 +43,9 @@ func (s *stage) serve(handler http.Handler) (url string) {
 	return server.URL
 }
 
-func (l *line) see(step string) faultproxy.Fault {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.steps = append(l.steps, step)
-	if l.judge == nil {
-		return faultproxy.Fault{}
-	}
-	return l.judge(step)
-}
-
-// judged sets who decides what becomes of requests, and forgets those before.
-func (l *line) judged(judge func(step string) faultproxy.Fault) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.judge, l.steps = judge, nil
-}
-
 // saw is how often a step came.
 func (l *line) saw(step string) (times int) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	for _, seen := range l.steps {
+	for _, seen := range l.Steps() {
 		if seen == step {
 			times++
 		}
@@ -79,9 +56,7 @@ func (l *line) saw(step string) (times int) {
 // rotation is what was seen of the reconcile that refreshed, but for what the
 // caches, the events and the lease ask.
 func (l *line) rotation() []string {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	steps := slices.DeleteFunc(slices.Clone(l.steps), func(step string) bool {
+	steps := slices.DeleteFunc(l.Steps(), func(step string) bool {
 		return !ofARotation.MatchString(step)
 	})
 	refresh := slices.Index(steps, "POST v1/token")
@@ -94,15 +69,3 @@ func (l *line) rotation() []string {
 }
 
 var ofARotation = regexp.MustCompile("^(GET|PUT) secrets/|^POST (selfsubjectaccessreviews|v1/token|)$|^(GET|PATCH) loginsessions/")
-
-// once lets one step go wrong, the first time.
-func once(step string, fault faultproxy.Fault) func(string) faultproxy.Fault {
-	done := false
-	return func(next string) faultproxy.Fault {
-		if done || next != step {
-			return faultproxy.Fault{}
-		}
-		done = true
-		return fault
-	}
-}

@@ -21,7 +21,7 @@ func stagePending(t *testing.T) (s *stage, p *process, spent *loginrefresh.Login
 	s.awaitPublished()
 	spent = s.stored()
 	var mended atomic.Bool
-	l.judged(func(step string) faultproxy.Fault {
+	l.Judge(func(step string) faultproxy.Fault {
 		if step != "PUT secrets/login" || mended.Load() {
 			return faultproxy.Fault{}
 		}
@@ -32,6 +32,7 @@ func stagePending(t *testing.T) (s *stage, p *process, spent *loginrefresh.Login
 		active := meta.FindStatusCondition(s.get("dev").Status.Conditions, "SessionActive")
 		return active != nil && active.Reason == "WriteBackPending"
 	})
+	s.await("the next try is seconds away", func() bool { return l.saw("PUT secrets/login") >= 3 })
 	return s, p, spent, func() { mended.Store(true) }
 }
 
