@@ -48,6 +48,19 @@ func unanswered() faultproxy.Fault {
 	return faultproxy.Fault{Before: func() { time.Sleep(writeTimeout + time.Second) }, Refuse: true}
 }
 
+// survives lets a step go wrong once, and expects that all is well soon after, with
+// one refresh in all.
+func survives(t *testing.T, step string, fault faultproxy.Fault) {
+	t.Helper()
+	w := staged(t)
+	w.onTheWay.Judge(faultproxy.Once(step, fault))
+	w.run("dev", 2*time.Minute)
+	w.expectWell("dev")
+	w.expectRefreshes(1)
+	w.expectKept()
+	w.expectAlive("login")
+}
+
 // TestAPIServerTakesItsTime has the faults that cost real time.
 func TestAPIServerTakesItsTime(t *testing.T) {
 	for name, fault := range map[string]faultproxy.Fault{
@@ -59,13 +72,7 @@ func TestAPIServerTakesItsTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := staged(t)
-			w.onTheWay.Judge(faultproxy.Once(name[strings.Index(name, " at ")+len(" at "):], fault))
-			w.run("dev", 2*time.Minute)
-			w.expectWell("dev")
-			w.expectRefreshes(1)
-			w.expectKept()
-			w.expectAlive("login")
+			survives(t, name[strings.Index(name, " at ")+len(" at "):], fault)
 		})
 	}
 }
@@ -79,13 +86,7 @@ func TestAPIServerFailsOnceAtAnyStep(t *testing.T) {
 			}
 			t.Run(name+" at "+step, func(t *testing.T) {
 				t.Parallel()
-				w := staged(t)
-				w.onTheWay.Judge(faultproxy.Once(step, fault))
-				w.run("dev", 2*time.Minute)
-				w.expectWell("dev")
-				w.expectRefreshes(1)
-				w.expectKept()
-				w.expectAlive("login")
+				survives(t, step, fault)
 			})
 		}
 	}
