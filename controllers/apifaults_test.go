@@ -131,6 +131,29 @@ func (w *world) awayUntil(back time.Time, fault faultproxy.Fault) {
 	})
 }
 
+// TestStatusWhoseReplyWasLostDoesNotStay: it took effect, though the operator was
+// not told.
+func TestStatusWhoseReplyWasLostDoesNotStay(t *testing.T) {
+	w := staged(t)
+	w.run("dev", time.Second) // the operator remembers what it wrote
+	w.pass(5 * time.Minute)
+	lost := false
+	w.onTheWay.Judge(func(step string) faultproxy.Fault {
+		switch {
+		case step == "GET secrets/dev" && !lost:
+			return apiFaults["500"]
+		case step == "PATCH loginsessions/dev/status" && !lost:
+			lost = true
+			return faultproxy.Fault{Lose: true}
+		}
+		return faultproxy.Fault{}
+	})
+	w.reconcile("dev")
+	w.expect("dev", "Reconciling", "True SecretUnreadable")
+	w.run("dev", time.Minute)
+	w.expectWell("dev")
+}
+
 // TestOnlyTheWriteBackFails shows what a person sees of it.
 func TestOnlyTheWriteBackFails(t *testing.T) {
 	for name, fault := range apiFaults {

@@ -40,6 +40,11 @@ func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trou
 func (r *LoginSessionReconciler) patchStatus(ctx context.Context, a *attempt, status v1alpha1.LoginSessionStatus) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
+	if a.memory.unreported != nil { // the last write may have taken effect all the same
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), a.session); err != nil {
+			return err
+		}
+	}
 	err := r.patchOnto(ctx, a.session, status)
 	if apierrors.IsConflict(err) {
 		err = r.patchLive(ctx, a, status, err)
