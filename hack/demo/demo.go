@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
 )
@@ -28,10 +28,7 @@ const awsLifetime = 15 * time.Minute
 // demo is all that runs, and how to stop it.
 type demo struct {
 	settings
-	story
-
-	fail func(error)    // ends the demo; the first reason counts
-	undo []func() error // what to clean up, last things first
+	*show.Show
 
 	dir        string // temporary, for everything
 	kubeconfig string
@@ -48,17 +45,17 @@ type demo struct {
 
 // run plays the demo, and stops and removes everything however it ends.
 func run(parent context.Context, s settings) (err error) {
-	ctx, fail := context.WithCancelCause(parent)
-	d := &demo{settings: s, story: story{begun: time.Now()}, fail: fail, workload: newWorkload()}
-	hush := context.AfterFunc(parent, func() { d.say("interrupted: stopping and removing everything (a few seconds) ...") })
+	running, ctx := show.Begin(parent)
+	d := &demo{settings: s, Show: running, workload: newWorkload()}
+	hush := context.AfterFunc(parent, func() { d.Say("interrupted: stopping and removing everything (a few seconds) ...") })
 	defer func() {
 		if err != nil && parent.Err() == nil {
 			d.showLogs()
 		}
 		if hush() {
-			d.say("stopping and removing everything (about 2 s) ...")
+			d.Say("stopping and removing everything (about 2 s) ...")
 		}
-		d.close()
+		d.Close()
 	}()
 	if err := d.play(ctx); err != nil || !d.keep {
 		return err
@@ -72,50 +69,29 @@ func run(parent context.Context, s settings) (err error) {
 // play is the demo up to its summary.
 func (d *demo) play(ctx context.Context) error {
 	d.introduce()
-	for _, step := range []func(context.Context) error{
+	return d.Play(ctx,
 		d.prepare, d.startControlPlane, d.startAWS, d.startOperator,
 		d.signIn, d.applySession, d.mount, d.startWorkload, d.watchRotations, d.summarize,
-	} {
-		err := step(ctx)
-		if ctx.Err() != nil {
-			return context.Cause(ctx) // why it was ended, rather than what this broke
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	)
 }
-
-// close cleans up in the reverse order. What ends because of it is no failure.
-func (d *demo) close() {
-	d.fail(nil)
-	for _, undo := range slices.Backward(d.undo) {
-		if err := undo(); err != nil {
-			d.say("something may be left behind: %v", err)
-		}
-	}
-}
-
-func (d *demo) cleanUp(undo func() error) { d.undo = append(d.undo, undo) }
 
 func (d *demo) prepare(context.Context) error {
 	dir, err := os.MkdirTemp("", "awslogin-demo-")
 	if err != nil {
 		return err
 	}
-	d.cleanUp(func() error { return os.RemoveAll(dir) })
+	d.CleanUp(func() error { return os.RemoveAll(dir) })
 	d.dir, err = filepath.EvalSymlinks(dir)
 	return err
 }
 
 func (d *demo) startControlPlane(context.Context) error {
-	d.say("starting kube-apiserver and etcd (about 5 s) ...")
+	d.Say("starting kube-apiserver and etcd (about 5 s) ...")
 	environment, err := controlplane.Start()
 	if err != nil {
 		return err
 	}
-	d.cleanUp(environment.Stop)
+	d.CleanUp(environment.Stop)
 	d.kubeconfig = filepath.Join(d.dir, "kubeconfig")
 	if err := os.WriteFile(d.kubeconfig, environment.KubeConfig, 0o600); err != nil {
 		return err
@@ -135,7 +111,7 @@ func (d *demo) startControlPlane(context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("Kubernetes %s is up, with the CRD of LoginSession", version.GitVersion)
+	d.Say("Kubernetes %s is up, with the CRD of LoginSession", version.GitVersion)
 	return nil
 }
 
@@ -158,10 +134,10 @@ func (d *demo) startAWS(context.Context) error {
 	}
 	d.aws = fakeaws.New(fakeaws.Options{CredentialLifetime: d.lifetime})
 	server := &http.Server{Handler: d.aws, ReadHeaderTimeout: time.Minute}
-	d.cleanUp(server.Close)
-	go func() { d.fail(fmt.Errorf("serve the fake AWS: %w", server.Serve(listener))) }()
+	d.CleanUp(server.Close)
+	go func() { d.Fail(fmt.Errorf("serve the fake AWS: %w", server.Serve(listener))) }()
 	d.awsURL = "http://" + listener.Addr().String()
-	d.say("fake AWS Sign-In and AWS STS are up; they verify every proof, signature and expiry")
+	d.Say("fake AWS Sign-In and AWS STS are up; they verify every proof, signature and expiry")
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/kubeletvolume"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
@@ -56,11 +57,11 @@ func (d *demo) mount(ctx context.Context) error {
 	if err := d.kubelet.begin(ctx, secret); err != nil {
 		return err
 	}
-	d.say("mounted Secret %s as a kubelet does; it has", secret.Name)
-	d.show(strings.Join(slices.Sorted(maps.Keys(secret.Data)), ", "))
+	d.Say("mounted Secret %s as a kubelet does; it has", secret.Name)
+	d.Below(strings.Join(slices.Sorted(maps.Keys(secret.Data)), ", "))
 	go d.watch(ctx, &corev1.SecretList{}, sessionName, func(object client.Object) {
 		if err := d.kubelet.update(ctx, object.(*corev1.Secret)); err != nil {
-			d.fail(err)
+			d.Fail(err)
 		}
 	})
 	return nil
@@ -88,7 +89,7 @@ func (k *kubelet) update(ctx context.Context, secret *corev1.Secret) error {
 		return err
 	}
 	row.fresh = k.spent
-	if err := sleep(ctx, rand.N(k.demo.lifetime/10)); err != nil {
+	if err := show.Sleep(ctx, rand.N(k.demo.lifetime/10)); err != nil {
 		return nil
 	}
 	leftInPod := k.mounted.left()

@@ -8,13 +8,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"awslogin.dev/operator/hack/show"
 )
 
 // settings are the command line.
@@ -27,35 +26,19 @@ type settings struct {
 }
 
 func main() {
-	err := choose(os.Args[1:])
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errInterrupted):
-		os.Exit(130) // what shells report of a program that Ctrl-C ended
-	default:
-		fmt.Fprintln(os.Stderr, "demo failed:", err)
-		os.Exit(1)
+	if len(os.Args) == 2 && os.Args[1] == goWorkloadArgument {
+		_ = callSTS(context.Background(), os.Stdout) // ends with its standard output
+		return
 	}
+	show.Main("demo", play)
 }
 
-var errInterrupted = errors.New("interrupted")
-
-// choose runs the demo, or the part of it that is a program of its own.
-func choose(args []string) error {
-	if len(args) == 1 && args[0] == goWorkloadArgument {
-		return callSTS(context.Background(), os.Stdout)
-	}
+func play(ctx context.Context, args []string) error {
 	settings, err := parseSettings(args)
 	if err != nil {
 		return err
 	}
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer release()
-	err = run(ctx, settings)
-	if err != nil && ctx.Err() != nil {
-		return errInterrupted
-	}
-	return err
+	return run(ctx, settings)
 }
 
 func parseSettings(args []string) (settings, error) {

@@ -37,11 +37,11 @@ func (d *demo) start(name, logName string, command *exec.Cmd) error {
 		return fmt.Errorf("start the %s: %w", name, err)
 	}
 	p := &process{name: name, command: command, ended: make(chan struct{})}
-	d.cleanUp(p.stop)
+	d.CleanUp(p.stop)
 	go func() {
 		defer close(p.ended)
 		_ = command.Wait() // the state says more
-		d.fail(fmt.Errorf("the %s ended by itself: %s", name, command.ProcessState))
+		d.Fail(fmt.Errorf("the %s ended by itself: %s", name, command.ProcessState))
 	}()
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"awslogin.dev/operator/hack/show"
 )
 
 // rotation is one line of the table.
@@ -21,18 +23,18 @@ const columns = "%8s  %-20s  %13s  %11s  %-20s  %s"
 // tell prints the rotation's line, below the head of the table if it is the first.
 func (d *demo) tell(r rotation) {
 	if r.number == 1 {
-		d.show("\n" + fmt.Sprintf(columns, "rotation", "new access key", "old one had", "mounted", "refresh token", "workload"))
-		d.show(fmt.Sprintf(columns, "", "", "still to live", "after", "(fingerprints)", "so far"))
+		d.Below("\n" + fmt.Sprintf(columns, "rotation", "new access key", "old one had", "mounted", "refresh token", "workload"))
+		d.Below(fmt.Sprintf(columns, "", "", "still to live", "after", "(fingerprints)", "so far"))
 	}
 	calls, failed, _, _ := d.workload.result()
-	d.say(columns, fmt.Sprint(r.number), r.next.AccessKeyID, seconds(r.left), seconds(r.delay),
+	d.Say(columns, fmt.Sprint(r.number), r.next.AccessKeyID, seconds(r.left), seconds(r.delay),
 		r.spent+" > "+r.fresh, fmt.Sprintf("%d calls, %d failed", calls, failed))
 }
 
 // watchRotations lets the rotations tell of themselves.
 func (d *demo) watchRotations(ctx context.Context) error {
-	d.say("watching for %s; each line is a rotation that has reached the workload's files", seconds(d.duration))
-	return sleep(ctx, d.duration)
+	d.Say("watching for %s; each line is a rotation that has reached the workload's files", seconds(d.duration))
+	return show.Sleep(ctx, d.duration)
 }
 
 // summarize says how it went, and is an error where it did not go well.

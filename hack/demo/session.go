@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/controlplane"
 )
 
@@ -41,7 +42,7 @@ func (d *demo) signIn(ctx context.Context) error {
 	if err := d.client.Apply(ctx, secret, owner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("store the login cache: %w", err)
 	}
-	d.say("`aws login` as %s; Secret %s has the login cache", person, loginCacheSecret)
+	d.Say("`aws login` as %s; Secret %s has the login cache", person, loginCacheSecret)
 	return nil
 }
 
@@ -56,12 +57,12 @@ func (d *demo) applySession(ctx context.Context) error {
 	if err := unstructured.SetNestedField(object.Object, mountPath, "spec", "target", "mountPath"); err != nil {
 		return err
 	}
-	d.session = &session{ready: make(chan struct{}), story: &d.story}
+	d.session = &session{ready: make(chan struct{}), show: d.Show}
 	go d.watch(ctx, &v1alpha1.LoginSessionList{}, sessionName, d.session.observe)
 	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), owner); err != nil {
 		return fmt.Errorf("apply %s: %w", sample, err)
 	}
-	d.say("applied %s, with spec.target.mountPath set to %s", sample, mountPath)
+	d.Say("applied %s, with spec.target.mountPath set to %s", sample, mountPath)
 	if err := d.session.waitReady(ctx); err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (d *demo) kubectl(ctx context.Context, args ...string) error {
 	for _, arg := range args {
 		text += " " + arg
 	}
-	d.show("\n" + text + "\n" + string(output) + "\n")
+	d.Below("\n" + text + "\n" + string(output) + "\n")
 	return nil
 }
 
@@ -106,7 +107,7 @@ func (d *demo) watch(ctx context.Context, kind client.ObjectList, name string, o
 	for ctx.Err() == nil {
 		watch, err := d.client.Watch(ctx, kind, client.InNamespace(namespace), client.MatchingFields{"metadata.name": name})
 		if err != nil {
-			d.fail(fmt.Errorf("watch %s: %w", name, err))
+			d.Fail(fmt.Errorf("watch %s: %w", name, err))
 			return
 		}
 		for event := range watch.ResultChan() {
@@ -119,7 +120,7 @@ func (d *demo) watch(ctx context.Context, kind client.ObjectList, name string, o
 
 // session tells what the LoginSession's status says.
 type session struct {
-	story *story
+	show *show.Show
 
 	mu    sync.Mutex
 	known metav1.Condition
@@ -138,8 +139,8 @@ func (s *session) observe(object client.Object) {
 	changed := s.known.Status != ready.Status || s.known.Reason != ready.Reason
 	s.known = *ready
 	if changed {
-		s.story.say("LoginSession %s: Ready=%s, %s", object.GetName(), ready.Status, ready.Reason)
-		s.story.show(ready.Message)
+		s.show.Say("LoginSession %s: Ready=%s, %s", object.GetName(), ready.Status, ready.Reason)
+		s.show.Below(ready.Message)
 	}
 	if ready.Status == metav1.ConditionTrue {
 		s.once.Do(func() { close(s.ready) })

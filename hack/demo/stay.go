@@ -46,6 +46,6 @@ func (d *demo) act(ctx context.Context, received os.Signal) error {
 		return d.signIn(ctx)
 	}
 	d.aws.EndSession(person)
-	d.say("the login session of %s was ended at AWS", person)
+	d.Say("the login session of %s was ended at AWS", person)
 	return nil
 }

@@ -2,31 +2,8 @@ package main
 
 import (
 	"fmt"
-	"strings"
-	"sync"
 	"time"
 )
-
-// story is what a person reads: lines that begin with the time since the start.
-type story struct {
-	begun time.Time
-	mu    sync.Mutex
-}
-
-func (s *story) say(format string, values ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fmt.Printf("%6.1fs  %s\n", time.Since(s.begun).Seconds(), fmt.Sprintf(format, values...))
-}
-
-// show prints what has no time of its own, below what was said last.
-func (s *story) show(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for line := range strings.Lines(text) {
-		fmt.Println(strings.TrimRight("         "+line, " \n"))
-	}
-}
 
 func (d *demo) introduce() {
 	fmt.Printf(`AWS Login Operator, a demonstration on this machine only: the Kubernetes API server,

@@ -47,12 +47,12 @@ func newWorkload() *workload {
 // environment of the person's, no home directory, no other source of credentials.
 func (d *demo) startWorkload(ctx context.Context) error {
 	files := filepath.Join(d.kubelet.dir, "config")
-	d.say("starting the workload (about 1 s) with AWS_CONFIG_FILE=%s ...", files)
+	d.Say("starting the workload (about 1 s) with AWS_CONFIG_FILE=%s ...", files)
 	command, sdk, err := d.workloadCommand(ctx)
 	if err != nil {
 		return err
 	}
-	d.say("workload: asks AWS STS who it is, several times a second, with %s", sdk)
+	d.Say("workload: asks AWS STS who it is, several times a second, with %s", sdk)
 	reader, writer := io.Pipe()
 	command.Stdout = writer
 	command.Env = []string{
@@ -64,7 +64,7 @@ func (d *demo) startWorkload(ctx context.Context) error {
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", // boto3 reads the second only
 		"AWS_ENDPOINT_URL_STS=" + d.awsURL,
 	}
-	go d.workload.follow(reader, d.say)
+	go d.workload.follow(reader, d.Say)
 	if err = d.start("workload", workloadLog, command); err != nil {
 		return err
 	}

@@ -11,12 +11,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
 // awaitReady waits for all to be well before anything goes wrong.
 func (k *soak) awaitReady(ctx context.Context) error {
-	k.say("waiting for all to be Ready ...")
+	k.Say("waiting for all to be Ready ...")
 	return k.await(ctx, k.lifetime, func(*v1alpha1.LoginSession) string { return "" })
 }
 
@@ -28,7 +29,7 @@ func (k *soak) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.say("no more faults; waiting for every session to be refreshed once more (about %s) ...", seconds(k.share(3)))
+	k.Say("no more faults; waiting for every session to be refreshed once more (about %s) ...", seconds(k.share(3)))
 	err = k.await(ctx, k.lifetime, func(session *v1alpha1.LoginSession) string {
 		known := session.Status.Credentials
 		switch {
@@ -70,7 +71,7 @@ func (k *soak) await(ctx context.Context, patience time.Duration, amiss func(*v1
 		if time.Now().After(end) {
 			return &lostError{unwell}
 		}
-		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+		if err := show.Sleep(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -100,7 +101,7 @@ func (k *soak) unwell(ctx context.Context, amiss func(*v1alpha1.LoginSession) st
 // refreshEach proves with a client of its own that every stored login cache is the
 // newest state of its session: AWS rotates it, and takes none for a spent one.
 func (k *soak) refreshEach(ctx context.Context) error {
-	k.say("refreshing each of the %d stored login caches once more, without the operator ...", len(k.logins))
+	k.Say("refreshing each of the %d stored login caches once more, without the operator ...", len(k.logins))
 	refresher := &loginrefresh.Client{
 		HTTP: loginrefresh.NewHTTPClient(nil), Endpoint: loginrefresh.Endpoint{URL: k.awsURL}, Now: time.Now,
 	}

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/faultproxy"
 )
 
@@ -61,14 +62,14 @@ func fromAPI(share float64, which func(step string) bool, make makeFault) func(c
 			})
 			defer r.judge(nil)
 		}
-		return sleep(ctx, s.lasts)
+		return show.Sleep(ctx, s.lasts)
 	}
 }
 
 func slow(s *strike, request *http.Request) faultproxy.Fault {
 	wait := time.Duration(s.number(int(min(1500*time.Millisecond, s.share(30)))))
 	return faultproxy.Fault{Before: func() {
-		_ = sleep(request.Context(), wait) // a client that gave up is passed on, and seen to be gone
+		_ = show.Sleep(request.Context(), wait) // a client that gave up is passed on, and seen to be gone
 	}}
 }
 
@@ -82,7 +83,7 @@ func (s *strike) cutOff(ctx context.Context, replicas ...*replica) error {
 		defer r.judge(nil)
 		go r.gate.server.CloseClientConnections() // waits for them to be closed
 	}
-	return sleep(ctx, s.lasts)
+	return show.Sleep(ctx, s.lasts)
 }
 
 // hardlyRenewed lets every other renewal of the lease take longer than the leader
@@ -103,8 +104,8 @@ func hardlyRenewed(ctx context.Context, s *strike) error {
 			wait = patience + 100*time.Millisecond
 		}
 		s.roll(1, 0)
-		return faultproxy.Fault{Before: func() { _ = sleep(request.Context(), wait) }}
+		return faultproxy.Fault{Before: func() { _ = show.Sleep(request.Context(), wait) }}
 	})
 	defer leader.judge(nil)
-	return sleep(ctx, s.lasts)
+	return show.Sleep(ctx, s.lasts)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/fakeaws"
 	"awslogin.dev/operator/internal/faultproxy"
 )
@@ -52,7 +53,7 @@ func signIn(share float64, most int, make func(*strike) fakeaws.Fault) func(cont
 			return faultproxy.Fault{}
 		})
 		defer s.awsGate.Judge(nil)
-		return sleep(ctx, s.lasts)
+		return show.Sleep(ctx, s.lasts)
 	}
 }
 
@@ -70,5 +71,5 @@ func awsIsAway(ctx context.Context, s *strike) error {
 		return faultproxy.Fault{Refuse: true}
 	})
 	defer s.awsGate.Judge(nil)
-	return sleep(ctx, s.lasts)
+	return show.Sleep(ctx, s.lasts)
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/hack/show"
 )
 
 func faultsOfPeople() []fault {
@@ -100,7 +101,7 @@ func suspend(ctx context.Context, s *strike, m *member) error {
 	if err := s.change(ctx, m, func(session *v1alpha1.LoginSession) { session.Spec.Suspend = true }); err != nil {
 		return err
 	}
-	if err := sleep(ctx, s.lasts); err != nil {
+	if err := show.Sleep(ctx, s.lasts); err != nil {
 		return err
 	}
 	return s.change(ctx, m, func(session *v1alpha1.LoginSession) { session.Spec.Suspend = false })
@@ -128,7 +129,7 @@ func recreate(ctx context.Context, s *strike, m *member) error {
 	if err := s.api.Delete(ctx, session); err != nil {
 		return fmt.Errorf("delete LoginSession %s: %w", m.key, err)
 	}
-	if err := sleep(ctx, time.Second); err != nil {
+	if err := show.Sleep(ctx, time.Second); err != nil {
 		return err
 	}
 	if m.policy == v1alpha1.DeletionPolicyDelete {

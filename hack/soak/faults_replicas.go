@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"syscall"
+
+	"awslogin.dev/operator/hack/show"
 )
 
 func faultsOfReplicas() []fault {
@@ -34,7 +36,7 @@ func (s *strike) replace(ctx context.Context, signal syscall.Signal, replicas ..
 		}
 		s.roll(1, 0)
 	}
-	if err := sleep(ctx, s.lasts); err != nil {
+	if err := show.Sleep(ctx, s.lasts); err != nil {
 		return err
 	}
 	for _, r := range replicas {
@@ -53,7 +55,7 @@ func freeze(ctx context.Context, s *strike) error {
 		return err
 	}
 	s.roll(1, 0)
-	if err := sleep(ctx, max(s.lasts, leaseDuration+2*retryPeriod)); err != nil {
+	if err := show.Sleep(ctx, max(s.lasts, leaseDuration+2*retryPeriod)); err != nil {
 		return err
 	}
 	return leader.signal(syscall.SIGCONT)

@@ -38,7 +38,7 @@ func (v *violation) String() string {
 }
 
 func (k *soak) violation(who, what string) *violation {
-	return &violation{at: time.Since(k.begun), who: who, what: what, during: k.trouble.describe()}
+	return &violation{at: time.Since(k.Begun), who: who, what: what, during: k.trouble.describe()}
 }
 
 const keptViolations = 1000

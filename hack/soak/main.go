@@ -14,9 +14,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"awslogin.dev/operator/hack/show"
 )
 
 // settings are the command line.
@@ -29,32 +29,14 @@ type settings struct {
 	report   string // a file for the report, besides standard output
 }
 
-func main() {
-	err := choose(os.Args[1:])
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errInterrupted):
-		os.Exit(130) // what shells report of a program that Ctrl-C ended
-	default:
-		fmt.Fprintln(os.Stderr, "soak failed:", err)
-		os.Exit(1)
-	}
-}
+func main() { show.Main("soak", play) }
 
-var errInterrupted = errors.New("interrupted")
-
-func choose(args []string) error {
+func play(ctx context.Context, args []string) error {
 	settings, err := parseSettings(args)
 	if err != nil {
 		return err
 	}
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer release()
-	err = run(ctx, settings)
-	if err != nil && ctx.Err() != nil {
-		return errInterrupted
-	}
-	return err
+	return run(ctx, settings)
 }
 
 func parseSettings(args []string) (settings, error) {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
@@ -58,7 +59,7 @@ var assortment = [][]v1alpha1.TargetFormat{
 // signEverybodyIn spreads the logins as people do, or all would be due at once.
 func (k *soak) signEverybodyIn(ctx context.Context) error {
 	spread := k.share(3)
-	k.say("signing in and creating %d LoginSessions (about %s) ...", k.sessions, seconds(spread))
+	k.Say("signing in and creating %d LoginSessions (about %s) ...", k.sessions, seconds(spread))
 	for i := range namespaces {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("team-%d", i)}}
 		if err := k.api.Create(ctx, namespace); err != nil {
@@ -71,7 +72,7 @@ func (k *soak) signEverybodyIn(ctx context.Context) error {
 			return err
 		}
 		due := begun.Add(spread * time.Duration(i+1) / time.Duration(k.sessions))
-		if err := sleep(ctx, time.Until(due)); err != nil {
+		if err := show.Sleep(ctx, time.Until(due)); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/faultproxy"
 )
 
@@ -63,13 +63,13 @@ func (k *soak) startReplicas(ctx context.Context) error {
 		}
 		r.judge(nil)
 		k.replicas = append(k.replicas, r)
-		k.cleanUp(r.remove)
+		k.CleanUp(r.remove)
 		if err := k.start(r); err != nil {
 			return err
 		}
 	}
 	for _, r := range k.replicas {
-		k.say("replica %s of the operator runs, its log is %s", r.name, r.log)
+		k.Say("replica %s of the operator runs, its log is %s", r.name, r.log)
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (k *soak) command(r *replica, probes string) *exec.Cmd {
 }
 
 func (k *soak) start(r *replica) error {
-	probes, err := freeAddress()
+	probes, err := show.FreeAddress()
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (k *soak) attend(r *replica, p *process) {
 	k.findings.add(k.violation("replica "+r.name, "ended by itself: "+p.ProcessState.String()))
 	time.Sleep(time.Second)
 	if err := k.start(r); err != nil {
-		k.fail(err)
+		k.Fail(err)
 	}
 }
 
@@ -222,20 +222,11 @@ func (r *replica) startCount() int {
 // has to write back, it writes now.
 func (k *soak) stopReplicas(context.Context) error {
 	k.stopMeasuring()
-	k.say("stopping the replicas with SIGTERM ...")
+	k.Say("stopping the replicas with SIGTERM ...")
 	for _, r := range k.replicas {
 		if err := r.end(syscall.SIGTERM); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// freeAddress finds a port that nobody uses now.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
 // tellProgress prints a line every ten seconds.
 func (k *soak) tellProgress(ctx context.Context) {
-	for sleep(ctx, 10*time.Second) == nil && k.measuring() {
+	for show.Sleep(ctx, 10*time.Second) == nil && k.measuring() {
 		counts, broken := k.findings.soFar()
 		unwell, err := k.unwell(ctx, func(*v1alpha1.LoginSession) string { return "" })
 		if err != nil {
 			continue // the end of the soak, or the next line tells
 		}
-		k.say("  %d faults, %d reads, least life left %s (promised %s), %d refreshes, %d Ready, %d not, %d violations", k.trouble.count(), counts.reads,
+		k.Say("  %d faults, %d reads, least life left %s (promised %s), %d refreshes, %d Ready, %d not, %d violations", k.trouble.count(), counts.reads,
 			seconds(counts.worst), seconds(k.promised()), k.aws.Stats().Rotated, k.sessions-len(unwell), len(unwell), len(broken))
 	}
 }
@@ -126,7 +127,7 @@ func (k *soak) show(broken []*violation) {
 	for _, v := range broken[:min(shown, len(broken))] {
 		fmt.Println(v)
 	}
-	moment := k.begun.Add(broken[0].at)
+	moment := k.Begun.Add(broken[0].at)
 	for _, r := range k.replicas {
 		fmt.Printf("\nWhat replica %s logged until the first one:\n", r.name)
 		for _, line := range logUntil(r.log, moment) {

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"awslogin.dev/operator/hack/show"
 )
 
 // fault is one thing that goes wrong for a while.
@@ -110,7 +112,7 @@ func (k *soak) happen(ctx context.Context, n uint64, f fault) error {
 	if f.rest != afterRetry {
 		rest = k.share(f.rest)
 	}
-	k.say("fault %d: %s (%s)", n, f.name, seconds(lasts))
+	k.Say("fault %d: %s (%s)", n, f.name, seconds(lasts))
 	before, err := k.countTokens(ctx)
 	if err != nil {
 		return err
@@ -122,7 +124,7 @@ func (k *soak) happen(ctx context.Context, n uint64, f fault) error {
 	if err != nil {
 		return fmt.Errorf("let it happen that %s: %w", f.name, err)
 	}
-	if err := sleep(ctx, rest); err != nil {
+	if err := show.Sleep(ctx, rest); err != nil {
 		return err
 	}
 	return k.judgeTokens(ctx, before)

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/fakeaws"
 )
 
@@ -21,10 +21,7 @@ const awsLifetime = 15 * time.Minute
 // soak is all that runs, and how to stop it.
 type soak struct {
 	settings
-	story
-
-	fail func(error)    // ends the soak; the first reason counts
-	undo []func() error // what to clean up, last things first
+	*show.Show
 
 	dir  string // temporary, with the operators' logs; stays after a failure
 	keep bool
@@ -52,15 +49,15 @@ type soak struct {
 // run soaks, and stops and removes everything however it ends. The logs stay where
 // they can tell why it failed.
 func run(parent context.Context, s settings) (err error) {
-	ctx, fail := context.WithCancelCause(parent)
-	k := &soak{settings: s, story: story{begun: time.Now()}, fail: fail}
-	hush := context.AfterFunc(parent, func() { k.say("interrupted: stopping and removing everything (a few seconds) ...") })
+	running, ctx := show.Begin(parent)
+	k := &soak{settings: s, Show: running}
+	hush := context.AfterFunc(parent, func() { k.Say("interrupted: stopping and removing everything (a few seconds) ...") })
 	defer func() {
 		k.keep = err != nil && parent.Err() == nil
 		if hush() {
-			k.say("stopping everything (about 2 s) ...")
+			k.Say("stopping everything (about 2 s) ...")
 		}
-		k.close()
+		k.Close()
 		if k.keep && k.dir != "" {
 			fmt.Println("The operators' logs are in", k.dir)
 		}
@@ -70,39 +67,18 @@ func run(parent context.Context, s settings) (err error) {
 
 func (k *soak) play(ctx context.Context) error {
 	k.introduce()
-	for _, step := range []func(context.Context) error{
+	return k.Play(ctx,
 		k.prepare, k.startControlPlane, k.startAWS, k.startReplicas,
 		k.signEverybodyIn, k.watchTargets, k.awaitReady, k.soakInFaults, k.settle, k.stopReplicas, k.refreshEach, k.conclude,
-	} {
-		err := step(ctx)
-		if ctx.Err() != nil {
-			return context.Cause(ctx) // why it was ended, rather than what this broke
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	)
 }
-
-// close cleans up in the reverse order. What ends because of it is no failure.
-func (k *soak) close() {
-	k.fail(nil)
-	for _, undo := range slices.Backward(k.undo) {
-		if err := undo(); err != nil {
-			k.say("something may be left behind: %v", err)
-		}
-	}
-}
-
-func (k *soak) cleanUp(undo func() error) { k.undo = append(k.undo, undo) }
 
 func (k *soak) prepare(context.Context) error {
 	dir, err := os.MkdirTemp("", "awslogin-soak-")
 	if err != nil {
 		return err
 	}
-	k.cleanUp(func() error {
+	k.CleanUp(func() error {
 		if k.keep {
 			return nil
 		}
@@ -132,14 +108,4 @@ func (k *soak) promised() time.Duration { return k.lifetime / 3 }
 // real is what a time of the soak stands for.
 func (k *soak) real(short time.Duration) time.Duration {
 	return time.Duration(float64(short) * float64(awsLifetime) / float64(k.lifetime))
-}
-
-// sleep waits, or says why not.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }

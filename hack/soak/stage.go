@@ -34,7 +34,7 @@ type gate struct {
 
 func (k *soak) open(proxy *faultproxy.Proxy) *gate {
 	g := &gate{Proxy: proxy, server: httptest.NewServer(proxy)}
-	k.cleanUp(func() error {
+	k.CleanUp(func() error {
 		g.server.CloseClientConnections()
 		g.server.Close()
 		return nil
@@ -43,12 +43,12 @@ func (k *soak) open(proxy *faultproxy.Proxy) *gate {
 }
 
 func (k *soak) startControlPlane(ctx context.Context) error {
-	k.say("starting kube-apiserver and etcd (about 5 s) ...")
+	k.Say("starting kube-apiserver and etcd (about 5 s) ...")
 	environment, err := controlplane.Start()
 	if err != nil {
 		return err
 	}
-	k.cleanUp(environment.Stop)
+	k.CleanUp(environment.Stop)
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return err
@@ -109,7 +109,7 @@ func readManifest(object client.Object, path string) error {
 func (k *soak) startAWS(context.Context) error {
 	k.aws = fakeaws.New(fakeaws.Options{CredentialLifetime: k.lifetime})
 	plain := httptest.NewServer(http.HandlerFunc(k.aws.ServeHTTP))
-	k.cleanUp(func() error {
+	k.CleanUp(func() error {
 		plain.Close()
 		return nil
 	})

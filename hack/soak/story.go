@@ -2,21 +2,8 @@ package main
 
 import (
 	"fmt"
-	"sync"
 	"time"
 )
-
-// story is what a person reads: lines that begin with the time since the start.
-type story struct {
-	begun time.Time
-	mu    sync.Mutex
-}
-
-func (s *story) say(format string, values ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fmt.Printf("%6.1fs  %s\n", time.Since(s.begun).Seconds(), fmt.Sprintf(format, values...))
-}
 
 func (k *soak) introduce() {
 	fmt.Printf(`Soak of the AWS Login Operator with seed %d (-seed %[1]d repeats the schedule of faults).

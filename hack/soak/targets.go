@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/hack/show"
 )
 
 // readPeriod is how often each target is read by a workload.
@@ -70,7 +71,7 @@ func (k *soak) watchNamespace(ctx context.Context, namespace string, owners map[
 		events, err := k.api.Watch(ctx, &corev1.SecretList{}, client.InNamespace(namespace),
 			client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})
 		if err != nil {
-			k.fail(fmt.Errorf("watch the targets in %s: %w", namespace, err))
+			k.Fail(fmt.Errorf("watch the targets in %s: %w", namespace, err))
 			return
 		}
 		for event := range events.ResultChan() {
@@ -100,7 +101,7 @@ func (k *soak) observe(m *member, kind watch.EventType, secret *corev1.Secret) {
 
 // readAgainAndAgain reads all targets as workloads do, until the operators stop.
 func (k *soak) readAgainAndAgain(ctx context.Context) {
-	for k.measuring() && sleep(ctx, readPeriod) == nil {
+	for k.measuring() && show.Sleep(ctx, readPeriod) == nil {
 		for _, m := range k.members {
 			k.read(m, k.targets.look(m.key))
 		}

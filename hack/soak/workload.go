@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"awslogin.dev/operator/hack/show"
 )
 
 // askPeriod is how often AWS is called with the credentials of some target.
@@ -16,7 +18,7 @@ const askPeriod = 200 * time.Millisecond
 
 // askWhoIsWho calls AWS STS as workloads do, with what the targets hold.
 func (k *soak) askWhoIsWho(ctx context.Context) {
-	for k.measuring() && sleep(ctx, askPeriod) == nil {
+	for k.measuring() && show.Sleep(ctx, askPeriod) == nil {
 		m := k.members[rand.IntN(len(k.members))]
 		s := k.targets.look(m.key)
 		if s.wrong != nil {
