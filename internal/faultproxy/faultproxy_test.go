@@ -25,17 +25,23 @@ func try(t *testing.T, fault func(note func(string)) Fault) (story []string) {
 	}))
 	proxy.Judge(func(*http.Request) Fault { return fault(note) })
 	front := httptest.NewServer(proxy)
-	defer front.Close()
-	response, err := http.Post(front.URL, "text/plain", strings.NewReader("x")) // a POST is not sent again
+	reply := replyOf(t, front.URL)
+	front.Close() // when the server has done all it does
+	return append(story, reply)
+}
+
+func replyOf(t *testing.T, url string) string {
+	t.Helper()
+	response, err := http.Post(url, "text/plain", strings.NewReader("x")) // a POST is not sent again
 	if err != nil {
-		return append(story, "no reply")
+		return "no reply"
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(story, response.Status+" "+response.Header.Get("X-From")+" "+string(body))
+	return response.Status + " " + response.Header.Get("X-From") + " " + string(body)
 }
 
 func TestFaults(t *testing.T) {
