@@ -41,9 +41,11 @@ func (r *LoginSessionReconciler) patchStatus(ctx context.Context, a *attempt, st
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if a.memory.unreported != nil { // the last write may have taken effect all the same
-		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), a.session); err != nil {
+		live, err := r.readLive(ctx, a)
+		if err != nil {
 			return err
 		}
+		a.session = live
 	}
 	err := r.patchOnto(ctx, a.session, status)
 	if apierrors.IsConflict(err) {
@@ -56,8 +58,8 @@ func (r *LoginSessionReconciler) patchStatus(ctx context.Context, a *attempt, st
 }
 
 func (r *LoginSessionReconciler) patchLive(ctx context.Context, a *attempt, status v1alpha1.LoginSessionStatus, conflict error) error {
-	live := &v1alpha1.LoginSession{}
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), live); err != nil {
+	live, err := r.readLive(ctx, a)
+	if err != nil {
 		return err
 	}
 	if !equality.Semantic.DeepEqual(live.Status, a.session.Status) {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -215,8 +216,8 @@ func (r *LoginSessionReconciler) readRequest(ctx context.Context, a *attempt) {
 	if requestedAt(a.session) == "" || a.wasHandled(a.session) {
 		return
 	}
-	live := &v1alpha1.LoginSession{}
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), live); err != nil {
+	live, err := r.readLive(ctx, a)
+	if err != nil {
 		log.FromContext(ctx).Info("the refresh request waits", "reason", brief(err))
 		a.wakeBy(again(a, &a.memory.unheard))
 		return
@@ -225,6 +226,19 @@ func (r *LoginSessionReconciler) readRequest(ctx context.Context, a *attempt) {
 	if !a.wasHandled(live) {
 		a.requested = requestedAt(live)
 	}
+}
+
+// readLive reads the LoginSession from the API server. One of the same name that was
+// created anew is another.
+func (r *LoginSessionReconciler) readLive(ctx context.Context, a *attempt) (*v1alpha1.LoginSession, error) {
+	live := &v1alpha1.LoginSession{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(a.session), live); err != nil {
+		return nil, err
+	}
+	if live.UID != a.session.UID {
+		return nil, apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("loginsessions").GroupResource(), live.Name)
+	}
+	return live, nil
 }
 
 func (a *attempt) wasHandled(session *v1alpha1.LoginSession) bool {

@@ -11,6 +11,7 @@ import (
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/fakeaws"
+	"awslogin.dev/operator/internal/faultproxy"
 )
 
 // laggingClient shows an old state of one LoginSession, as a cache may.
@@ -193,4 +194,21 @@ func TestLoginSessionThatIsCreatedAnewHasNoPast(t *testing.T) {
 	w.session("dev", retained)
 	w.reconcile("dev")
 	w.expectWell("dev")
+}
+
+func TestStatusIsNotWrittenToANamesake(t *testing.T) {
+	w := due(t)
+	w.interpose()
+	w.onTheWay.Judge(faultproxy.Once("PATCH loginsessions/dev/status", apiFaults["500"]))
+	w.reconcile("dev") // the next status is compared with the live one
+	w.onTheWay.Judge(faultproxy.Once("PUT secrets/login", faultproxy.Fault{Before: func() {
+		w.must(api.Delete(w.ctx, w.get("dev")))
+		w.awaitGone("dev")
+		w.session("dev", func(s *v1alpha1.LoginSession) { s.Spec.LoginCacheSecretRef.Name = "other" })
+	}}))
+	w.pass(6 * time.Minute)
+	_, _ = w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
+	if status := w.get("dev").Status; len(status.Conditions) > 0 {
+		t.Errorf("the new LoginSession has the old one's status: %+v", status)
+	}
 }
