@@ -8,7 +8,6 @@ import (
 )
 
 func TestRootIsRefused(t *testing.T) {
-	const root = "arn:aws:iam::111122223333:root"
 	withoutIDToken := func(cache []byte) []byte { return bytes.Replace(cache, []byte(`"idToken"`), []byte(`"was"`), 1) }
 	for name, change := range map[string]func([]byte) []byte{
 		"when the idToken says so": func(cache []byte) []byte { return cache },
@@ -81,7 +80,7 @@ func TestIdentityIsConfirmedAfterTheFirstRefreshWhereItCouldNotBeBefore(t *testi
 }
 
 func TestRootIsRefusedAfterTheFirstRefreshWhereItWasNotKnownBefore(t *testing.T) {
-	w := expiredWithoutIDToken(t, "arn:aws:iam::111122223333:root")
+	w := expiredWithoutIDToken(t, root)
 	w.expect("dev", "Ready", "False RootRefused", "CredentialsValid", "False NeverPublished")
 	if w.secret("dev") != nil {
 		t.Error("root's credentials were published")

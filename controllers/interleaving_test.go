@@ -140,8 +140,7 @@ func TestNewLoginDuringARefreshIsIdentified(t *testing.T) {
 	w := due(t)
 	w.hooks.answered = func() {
 		w.hooks.answered = nil
-		login := w.aws.Login("arn:aws:iam::111122223333:root")
-		w.store("login", map[string][]byte{login.FileName(): login.Cache()})
+		w.signInAs(root, "login")
 	}
 	w.reconcile("dev")
 	w.expect("dev", "Ready", "False RootRefused")
@@ -157,7 +156,7 @@ func TestNewLoginDuringARefreshIsIdentified(t *testing.T) {
 func TestRootIsRefusedThoughTheWriteBackFails(t *testing.T) {
 	w := newWorld(t)
 	w.pass(-20 * time.Minute)
-	login := w.aws.Login("arn:aws:iam::111122223333:root")
+	login := w.aws.Login(root)
 	w.store("login", map[string][]byte{"a.json": []byte(strings.Replace(string(login.Cache()), `"idToken"`, `"was"`, 1))})
 	w.pass(20 * time.Minute)
 	w.session("dev")

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/faultproxy"
@@ -51,10 +50,7 @@ type disturbance struct {
 
 var disturbances = map[string]disturbance{
 	"a person stores a new login": {
-		act: func(w *world) {
-			login := w.aws.Login(bob)
-			w.store("login", map[string][]byte{login.FileName(): login.Cache()})
-		},
+		act: func(w *world) { w.signInAs(bob, "login") },
 		check: func(w *world) {
 			w.expectWell("dev")
 			if arn := w.get("dev").Status.Identity.ARN; arn != bob || w.stored("login").Identity.ARN != bob {
@@ -79,12 +75,7 @@ var disturbances = map[string]disturbance{
 		},
 	},
 	"the login cache is deleted and stored again as it was": {
-		act: func(w *world) {
-			secret := w.secret("login")
-			w.must(api.Delete(w.ctx, secret))
-			secret.ObjectMeta = objectMeta(w, "login")
-			w.must(api.Create(w.ctx, secret))
-		},
+		act:   anew("login"),
 		check: func(w *world) { w.expectWell("dev") },
 	},
 	"the login cache moves to another key": {
@@ -98,16 +89,9 @@ var disturbances = map[string]disturbance{
 		check: func(w *world) { w.expectWell("dev") },
 	},
 	"the login cache is made immutable for a minute": {
-		act: func(w *world) {
-			secret := w.secret("login")
-			secret.Immutable = ptr.To(true)
-			w.must(api.Update(w.ctx, secret))
-		},
+		act: immutable("login"),
 		check: func(w *world) {
-			secret := w.secret("login") // immutable for ever: a person makes it anew
-			w.must(api.Delete(w.ctx, secret))
-			secret.ObjectMeta, secret.Immutable = objectMeta(w, "login"), nil
-			w.must(api.Create(w.ctx, secret))
+			anew("login")(w) // immutable is for ever
 			w.run("dev", time.Minute)
 			w.expectWell("dev")
 		},
@@ -160,8 +144,7 @@ var disturbances = map[string]disturbance{
 	},
 	"the LoginSession is pointed to another login cache": {
 		act: func(w *world) {
-			other := w.aws.Login(bob)
-			w.store("other", map[string][]byte{other.FileName(): other.Cache()})
+			w.signInAs(bob, "other")
 			w.change("dev", func(s *v1alpha1.LoginSession) { s.Spec.LoginCacheSecretRef.Name = "other" })
 		},
 		check: func(w *world) {

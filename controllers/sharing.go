@@ -75,11 +75,5 @@ func (r *LoginSessionReconciler) sharersOf(ctx context.Context, object client.Ob
 	if err != nil { // only where the index is missing, which SetupWithManager made
 		return nil
 	}
-	var requests []reconcile.Request
-	for i := range sharers {
-		if sharers[i].Name != session.Name {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&sharers[i])})
-		}
-	}
-	return requests
+	return requestsFor(slices.DeleteFunc(sharers, func(s v1alpha1.LoginSession) bool { return s.Name == session.Name }))
 }

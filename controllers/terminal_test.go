@@ -44,7 +44,7 @@ var notAllowed = faultproxy.Fault{Status: http.StatusCreated, Header: http.Heade
 
 func signInAgain(w *world) { w.signIn("login") }
 
-// anew makes a Secret that cannot be changed any more into one that can.
+// anew deletes a Secret and creates it again, so that it can be changed.
 func anew(name string) func(*world) {
 	return func(w *world) {
 		secret := w.secret(name)
@@ -74,12 +74,9 @@ var lastingStates = map[string]lasting{
 	"ReloginRequired": {"ReloginRequired", func(w *world) { w.aws.EndSession(alice) }, signInAgain},
 	"PermissionDenied": {"PermissionDenied", func(w *world) { w.aws.DenyRefresh(alice) },
 		func(w *world) { w.aws.AllowRefresh(alice); w.pass(10 * time.Minute) }},
-	"LoginCacheNotFound": {"LoginCacheNotFound", func(w *world) { w.must(api.Delete(w.ctx, w.secret("login"))) }, signInAgain},
-	"LoginCacheInvalid":  {"LoginCacheInvalid", func(w *world) { w.store("login", map[string][]byte{"a.json": []byte("{")}) }, signInAgain},
-	"RootRefused": {"RootRefused", func(w *world) {
-		root := w.aws.Login("arn:aws:iam::111122223333:root")
-		w.store("login", map[string][]byte{root.FileName(): root.Cache()})
-	}, signInAgain},
+	"LoginCacheNotFound":             {"LoginCacheNotFound", func(w *world) { w.must(api.Delete(w.ctx, w.secret("login"))) }, signInAgain},
+	"LoginCacheInvalid":              {"LoginCacheInvalid", func(w *world) { w.store("login", map[string][]byte{"a.json": []byte("{")}) }, signInAgain},
+	"RootRefused":                    {"RootRefused", func(w *world) { w.signInAs(root, "login") }, signInAgain},
 	"WriteBackImpossible, immutable": {"WriteBackImpossible", immutable("login"), anew("login")},
 	"WriteBackImpossible, forbidden": {"WriteBackImpossible", always("POST selfsubjectaccessreviews", notAllowed), func(w *world) {
 		w.onTheWay.Judge(nil)

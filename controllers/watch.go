@@ -110,9 +110,13 @@ func (r *LoginSessionReconciler) allSessions(ctx context.Context, _ client.Objec
 	if err := r.Client.List(ctx, &sessions); err != nil {
 		return nil // not of a cache that is started, which this comes after
 	}
-	requests := make([]reconcile.Request, 0, len(sessions.Items))
-	for i := range sessions.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&sessions.Items[i])})
+	return requestsFor(sessions.Items)
+}
+
+func requestsFor(sessions []v1alpha1.LoginSession) []reconcile.Request {
+	requests := make([]reconcile.Request, 0, len(sessions))
+	for i := range sessions {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&sessions[i])})
 	}
 	return requests
 }

@@ -26,6 +26,7 @@ import (
 const (
 	alice   = "arn:aws:sts::111122223333:assumed-role/Admin/alice"
 	bob     = "arn:aws:iam::111122223333:user/bob"
+	root    = "arn:aws:iam::111122223333:root"
 	account = "111122223333"
 )
 
@@ -112,7 +113,12 @@ func (w *world) key(name string) types.NamespacedName {
 // signIn is `aws login` and storing its file in a Secret.
 func (w *world) signIn(secret string) fakeaws.Login {
 	w.Helper()
-	login := w.aws.Login(alice)
+	return w.signInAs(alice, secret)
+}
+
+func (w *world) signInAs(arn, secret string) fakeaws.Login {
+	w.Helper()
+	login := w.aws.Login(arn)
 	w.store(secret, map[string][]byte{login.FileName(): login.Cache()})
 	return login
 }
