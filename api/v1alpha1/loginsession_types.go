@@ -118,6 +118,12 @@ type LoginSessionSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(s|m|h))+$') && duration(self) >= duration('6m') && duration(self) <= duration('10m')",message="must be a duration from 6m to 10m: AWS SDKs refresh at 5m, and credentials live 15m"
 	RefreshBefore *metav1.Duration `json:"refreshBefore,omitempty"`
 
+	// AssumeRole has workloads get the credentials of a role instead of the
+	// person's own: what they may do is the role's, they cannot do what else the
+	// person may, and the credentials live up to an hour.
+	// +optional
+	AssumeRole *AssumeRole `json:"assumeRole,omitempty"`
+
 	// Suspend stops refreshing. What is in the login cache is still published.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
@@ -200,7 +206,11 @@ type LoginSessionStatus struct {
 	Session *Session `json:"session,omitempty"`
 	// +optional
 	Credentials *Credentials `json:"credentials,omitempty"`
-	// NextRefreshAt is when the operator will next ask AWS for new credentials.
+	// AssumedRole is the role session of spec.assumeRole that the published
+	// credentials are of.
+	// +optional
+	AssumedRole *AssumedRole `json:"assumedRole,omitempty"`
+	// NextRefreshAt is when the operator will next refresh the login session.
 	// +optional
 	NextRefreshAt *metav1.Time `json:"nextRefreshAt,omitempty"`
 	// +optional

@@ -53,23 +53,37 @@ func apply(t *testing.T, text string) (*unstructured.Unstructured, error) {
 
 const cacheRef = "loginCacheSecretRef: {name: dev-login}\n"
 
+// assumed is to be continued and closed.
+const assumed = cacheRef + "assumeRole: {roleARN: 'arn:aws:iam::111122223333:role/deploy', "
+
 func TestLoginSessionIsAccepted(t *testing.T) {
 	for name, spec := range map[string]string{
-		"with the least there can be":                     cacheRef,
-		"with a key":                                      "loginCacheSecretRef: {name: dev-login, key: a_B-1.json}",
-		"with an empty key, which is the default":         `loginCacheSecretRef: {name: dev-login, key: ""}`,
-		"with a dotted Secret name":                       "loginCacheSecretRef: {name: dev.login-1}",
-		"with regions":                                    cacheRef + "signInRegion: us-gov-west-1\nregion: ap-northeast-1",
-		"with a region of 40 characters":                  cacheRef + "region: " + strings.Repeat("a", 40),
-		"refreshing with 6 minutes left":                  cacheRef + "refreshBefore: 6m",
-		"refreshing with 10 minutes left":                 cacheRef + "refreshBefore: 10m0s",
-		"refreshing with a fraction of minutes":           cacheRef + "refreshBefore: 7.5m",
-		"suspended":                                       cacheRef + "suspend: true",
-		"with another target":                             cacheRef + "target: {secretName: other.name}",
-		"mounted at the root user's home":                 cacheRef + "target: {mountPath: /root/.aws}",
-		"mounted at a path with all that is legal":        cacheRef + "target: {mountPath: /a-b/C_1/d.e}",
-		"in every format":                                 cacheRef + "target: {formats: [CredentialProcess, LoginCache, Environment, SharedCredentials]}",
-		"retaining its target":                            cacheRef + "target: {deletionPolicy: Retain}",
+		"with the least there can be":              cacheRef,
+		"with a key":                               "loginCacheSecretRef: {name: dev-login, key: a_B-1.json}",
+		"with an empty key, which is the default":  `loginCacheSecretRef: {name: dev-login, key: ""}`,
+		"with a dotted Secret name":                "loginCacheSecretRef: {name: dev.login-1}",
+		"with regions":                             cacheRef + "signInRegion: us-gov-west-1\nregion: ap-northeast-1",
+		"with a region of 40 characters":           cacheRef + "region: " + strings.Repeat("a", 40),
+		"refreshing with 6 minutes left":           cacheRef + "refreshBefore: 6m",
+		"refreshing with 10 minutes left":          cacheRef + "refreshBefore: 10m0s",
+		"refreshing with a fraction of minutes":    cacheRef + "refreshBefore: 7.5m",
+		"suspended":                                cacheRef + "suspend: true",
+		"with another target":                      cacheRef + "target: {secretName: other.name}",
+		"mounted at the root user's home":          cacheRef + "target: {mountPath: /root/.aws}",
+		"mounted at a path with all that is legal": cacheRef + "target: {mountPath: /a-b/C_1/d.e}",
+		"in every format":                          cacheRef + "target: {formats: [CredentialProcess, LoginCache, Environment, SharedCredentials]}",
+		"retaining its target":                     cacheRef + "target: {deletionPolicy: Retain}",
+		"assuming a role":                          cacheRef + "assumeRole: {roleARN: 'arn:aws:iam::111122223333:role/deploy'}",
+		"assuming a role of another partition, with all there is": cacheRef + `assumeRole:
+  roleARN: arn:aws-us-gov:iam::111122223333:role/team/deploy+1
+  sessionName: data_dev+=,.@-
+  durationSeconds: 900
+  externalID: "2b:/7"
+  policy: "{\"Version\": \"2012-10-17\", \"Statement\": []}"
+  policyARNs: [arn:aws:iam::aws:policy/ReadOnlyAccess, arn:aws:iam::111122223333:policy/own]
+  tags: {team: data, empty: "", "cost:center": "42"}
+  sourceIdentity: alice@example.com`,
+		"assuming a role without a source identity":       cacheRef + `assumeRole: {roleARN: "arn:aws:iam::111122223333:role/deploy", sourceIdentity: ""}`,
 		"named like the login cache, with another target": "loginCacheSecretRef: {name: dev}\ntarget: {secretName: other}",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,6 +134,19 @@ func TestLoginSessionIsRefused(t *testing.T) {
 		"with no format":                                        {"", cacheRef + "target: {formats: []}", "should have at least 1 items"},
 		"with a format twice":                                   {"", cacheRef + "target: {formats: [LoginCache, LoginCache]}", "Duplicate value"},
 		"with an unknown deletion policy":                       {"", cacheRef + "target: {deletionPolicy: Orphan}", "Unsupported value"},
+		"assuming nothing":                                      {"", cacheRef + "assumeRole: {}", "spec.assumeRole.roleARN: Required value"},
+		"assuming a user":                                       {"", cacheRef + "assumeRole: {roleARN: 'arn:aws:iam::111122223333:user/bob'}", "must be the ARN of a role"},
+		"assuming a role session":                               {"", cacheRef + "assumeRole: {roleARN: 'arn:aws:sts::111122223333:assumed-role/a/b'}", "must be the ARN of a role"},
+		"assuming a role for less than 15 minutes":              {"", assumed + "durationSeconds: 899}", "should be greater than or equal to 900"},
+		"assuming a role for more than an hour":                 {"", assumed + "durationSeconds: 3601}", "should be less than or equal to 3600"},
+		"assuming a role with a session name of a character":    {"", assumed + "sessionName: a}", "must be 2 to 64"},
+		"assuming a role with a session name with a space":      {"", assumed + "sessionName: a b}", "must be 2 to 64"},
+		"assuming a role with an external ID with a space":      {"", assumed + "externalID: a b}", "must be 2 to 1224"},
+		"assuming a role with a policy that is no JSON":         {"", assumed + "policy: allow}", "must be an IAM policy in JSON"},
+		"assuming a role with a role for a policy":              {"", assumed + "policyARNs: ['arn:aws:iam::111122223333:role/a']}", "must be the ARN of a managed policy"},
+		"assuming a role with a tag of AWS's":                   {"", assumed + "tags: {'Aws:a': b}}", "not begin with aws:"},
+		"assuming a role with a tag that is too long":           {"", assumed + "tags: {a: " + strings.Repeat("b", 257) + "}}", "may not be more than 256"},
+		"assuming a role with a source identity of AWS's":       {"", assumed + "sourceIdentity: 'aws:a'}", `or "" for none`},
 		"with a name of 64 characters":                          {strings.Repeat("n", 64), cacheRef, "at most 63 characters"},
 		"with a misspelt field, which would be silently lost":   {"", cacheRef + "suspended: true", `unknown field "spec.suspended"`},
 		"with a status reason in place of a boolean to suspend": {"", cacheRef + `suspend: "yes"`, "must be of type boolean"},
