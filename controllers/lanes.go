@@ -119,6 +119,8 @@ type memory struct {
 	// publishedKey is the thumbprint of the DPoP key of the login that the
 	// target's credentials are from.
 	publishedKey string
+	// role is what is known of the role that it assumes, if it does.
+	role roleMemory
 	// unread, unpublished and unreported count failures in a row to read Secrets,
 	// to write the target and to write the status.
 	unread, unpublished, unreported *loginrefresh.Failure
@@ -274,7 +276,7 @@ func (l *lanes) forget(session types.NamespacedName) {
 }
 
 // fail records a failed refresh of the given state of the session.
-func (c *cacheState) fail(fingerprint, region string, err *loginrefresh.RefreshError, at time.Time) {
+func (c *cacheState) fail(fingerprint, region string, err *loginrefresh.ServiceError, at time.Time) {
 	c.failure = c.failureOf(fingerprint).Then(err, at)
 	c.failedAt, c.failedIn = fingerprint, region
 	c.message = err.Error()

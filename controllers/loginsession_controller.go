@@ -46,7 +46,7 @@ type LoginSessionReconciler struct {
 
 	SignIn *loginrefresh.Client
 	// STS confirms identities; nil leaves them unconfirmed.
-	STS *loginrefresh.Caller
+	STS *loginrefresh.STS
 	// SignInRegion is used where neither a LoginSession nor its login cache
 	// names one.
 	SignInRegion string
@@ -82,6 +82,8 @@ type attempt struct {
 	region       string                 // where to refresh
 	regionLeader *v1alpha1.LoginSession // who decides that for all that share the login cache
 	note         string                 // added to the message of Ready
+
+	assumeAt time.Time // when the role is assumed next; zero where none is planned
 
 	target      *corev1.Secret // nil where there is none
 	targetNamer string         // who names the missing target as login cache, if anybody
@@ -175,7 +177,7 @@ func (r *LoginSessionReconciler) gather(ctx context.Context, a *attempt) *troubl
 	return r.settleRegion(ctx, a)
 }
 
-// act is the rotation: write back what is pending, refuse, refresh, publish. The
+// act is the rotation: write back what is pending, refuse, refresh, assume the role, publish. The
 // first trouble is the one reported, but what can still be published is: workloads
 // are served the last good credentials through every failure. Its error is that
 // of a shutdown.
@@ -201,6 +203,9 @@ func (r *LoginSessionReconciler) act(ctx, shutdown context.Context, a *attempt) 
 		if root := r.identify(ctx, a); root != nil {
 			return root, nil
 		}
+	}
+	if roleTrouble := r.assume(ctx, a); trouble == nil {
+		trouble = roleTrouble
 	}
 	unpublished := r.publish(ctx, a)
 	if trouble == nil || unpublished.contestsTarget() {

@@ -116,7 +116,7 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 	if err == nil {
 		return r.keep(ctx, a, rotation), nil
 	}
-	failed := &loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}
+	failed := &loginrefresh.ServiceError{Outcome: loginrefresh.Retryable}
 	errors.As(err, &failed)
 	a.state.fail(a.login.Fingerprint(), a.region, failed, a.now)
 	a.plan(a.schedule().RetryAt(*a.state.failure))

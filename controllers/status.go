@@ -47,6 +47,7 @@ func summarizeFacts(a *attempt, status *v1alpha1.LoginSessionStatus) {
 	if a.login == nil {
 		return
 	}
+	status.AssumedRole = assumedRole(a)
 	status.Session = &v1alpha1.Session{Fingerprint: a.login.Fingerprint(), StartedAt: timeOrNil(a.login.StartedAt)}
 	if !a.login.StartedAt.IsZero() {
 		status.Session.EstimatedEndAt = timeOrNil(a.login.StartedAt.Add(loginrefresh.SessionLimit))
@@ -55,6 +56,23 @@ func summarizeFacts(a *attempt, status *v1alpha1.LoginSessionStatus) {
 		status.Identity = &v1alpha1.Identity{AccountID: a.identity.AccountID, ARN: a.identity.ARN}
 	}
 	status.Refresh = refreshRecord(a)
+}
+
+// assumedRole keeps whose credentials are published where another process assumed
+// the role.
+func assumedRole(a *attempt) *v1alpha1.AssumedRole {
+	if a.session.Spec.AssumeRole == nil {
+		return nil
+	}
+	role := &v1alpha1.AssumedRole{}
+	if known := a.session.Status.AssumedRole; known != nil {
+		role.ARN, role.SourceIdentity = known.ARN, known.SourceIdentity
+	}
+	if session := a.memory.role.session; session != nil {
+		role.ARN, role.SourceIdentity = session.ARN, sourceIdentityOf(a)
+	}
+	role.NextAssumeAt = timeOrNil(a.assumeAt)
+	return role
 }
 
 func refreshRecord(a *attempt) *v1alpha1.Refresh {
@@ -84,8 +102,12 @@ func summarizeSuspended(a *attempt, status *v1alpha1.LoginSessionStatus) {
 	meta.RemoveStatusCondition(&status.Conditions, v1alpha1.StalledCondition)
 }
 
-// overdue says whether workloads have, or will soon have, too little life left.
+// overdue says whether workloads have, or will soon have, too little life left; with
+// a role also whether the login does, without which it cannot be assumed again.
 func (a *attempt) overdue() bool {
+	if a.session.Spec.AssumeRole != nil && a.login != nil && !a.now.Before(a.schedule().OverdueAt()) {
+		return true
+	}
 	return a.published == nil || !a.now.Before(a.published.schedule().OverdueAt())
 }
 

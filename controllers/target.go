@@ -156,25 +156,33 @@ func (r *LoginSessionReconciler) readAgain(ctx context.Context, a *attempt) *tro
 			return trouble
 		}
 	}
+	if r.term() != a.term {
+		a.memory.role = roleMemory{} // which role credentials are newer does not show: the other replica's stay
+	}
 	return claim(a)
 }
 
 // publishFiles writes the target. Where the newest credentials had better not be
 // handed out, what is in place stays there, and all but it is kept right.
 func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, files map[string][]byte) error {
+	handout := a.handedOut()
+	fit := handout != nil && (a.holds(files) || (handout.schedule(a).Publishable(a.now) && !a.holdsBetter()))
+	if !fit && a.target == nil {
+		return nil
+	}
+	if !fit {
+		files = a.target.Data
+	}
 	desired := desiredTarget(a, files)
-	if !a.holds(files) && (!a.schedule().Publishable(a.now) || a.holdsBetter()) {
-		if a.target == nil {
-			return nil
-		}
-		desired.Data = a.target.Data
+	if fit {
+		a.seal(desired, handout.asPublished())
 	}
 	if err := r.writeTarget(ctx, a, desired); err != nil {
 		return err
 	}
 	a.target = desired
-	if a.holds(files) {
-		a.recordPublished()
+	if fit {
+		a.recordPublished(handout)
 	}
 	return nil
 }
@@ -182,7 +190,7 @@ func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, f
 // holdsBetter says whether the target has credentials of this very login that
 // outlive the newest ones.
 func (a *attempt) holdsBetter() bool {
-	return a.published != nil && a.memory.publishedKey == a.login.KeyThumbprint() &&
+	return a.session.Spec.AssumeRole == nil && a.published != nil && a.memory.publishedKey == a.login.KeyThumbprint() &&
 		a.published.accessKeyID != a.login.Credentials.AccessKeyID &&
 		a.published.schedule().Outlives(a.login.Credentials.ExpiresAt, a.now)
 }
@@ -204,17 +212,25 @@ func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, de
 	return r.Client.Update(ctx, desired)
 }
 
-func (a *attempt) recordPublished() {
-	a.memory.unpublished, a.memory.publishedKey = nil, a.login.KeyThumbprint()
-	a.published = &published{
-		accessKeyID: a.login.Credentials.AccessKeyID,
-		expiresAt:   a.login.Credentials.ExpiresAt,
-		lifetime:    a.lifetime,
+func (a *attempt) recordPublished(handout *handout) {
+	a.memory.unpublished, a.memory.publishedKey = nil, ""
+	if a.session.Spec.AssumeRole == nil {
+		a.memory.publishedKey = a.login.KeyThumbprint()
 	}
+	a.published = handout.asPublished()
 }
 
+func (h *handout) asPublished() *published {
+	return &published{accessKeyID: h.credentials.AccessKeyID, expiresAt: h.credentials.ExpiresAt, lifetime: h.lifetime}
+}
+
+// render makes the files of what workloads get, none where that is not at hand.
 func render(a *attempt) (map[string][]byte, error) {
-	credentials := a.login.Credentials
+	handout := a.handedOut()
+	if handout == nil {
+		return nil, nil
+	}
+	credentials := handout.credentials
 	formats := make([]string, 0, len(a.session.Spec.Target.Formats))
 	for _, format := range a.session.Spec.Target.Formats {
 		formats = append(formats, string(format))
@@ -225,7 +241,7 @@ func render(a *attempt) (map[string][]byte, error) {
 		SessionToken:    credentials.SessionToken,
 		AccountID:       credentials.AccountID,
 		ExpiresAt:       credentials.ExpiresAt,
-		LoginSession:    a.login.SessionName("awslogin.dev/" + a.session.Namespace + "/" + a.session.Name),
+		LoginSession:    handout.principal,
 		Region:          a.session.Spec.Region,
 		MountPath:       a.session.Spec.Target.MountPath,
 	}, formats)

@@ -52,6 +52,9 @@ var effects = map[string]effect{
 	v1alpha1.ReasonTargetConflict:       {unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonWriteBackPending:     {session: metav1.ConditionTrue, kstatus: v1alpha1.ReconcilingCondition},
 	v1alpha1.ReasonSecretUnreadable:     {kstatus: v1alpha1.ReconcilingCondition},
+	v1alpha1.ReasonRoleDenied:           {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonRoleRejected:         {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonRoleFailing:          {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, kstatus: v1alpha1.ReconcilingCondition},
 	v1alpha1.ReasonPublishFailed:        {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, kstatus: v1alpha1.ReconcilingCondition},
 }
 
@@ -165,10 +168,10 @@ func unasked(a *attempt, err error) *trouble {
 // waits of a failed refresh: however long it lasts, a refresh must not come late
 // because of it.
 func again(a *attempt, failures **loginrefresh.Failure) time.Time {
-	*failures = (*failures).Then(&loginrefresh.RefreshError{Outcome: loginrefresh.Retryable}, a.now)
+	*failures = (*failures).Then(&loginrefresh.ServiceError{Outcome: loginrefresh.Retryable}, a.now)
 	schedule := loginrefresh.Schedule{Lifetime: loginrefresh.MaxLifetime, Seed: string(a.session.UID)}
 	if a.published != nil {
-		schedule.Lifetime = a.published.lifetime
+		schedule.Lifetime = min(schedule.Lifetime, a.published.lifetime)
 	}
 	return schedule.RetryAt(**failures)
 }

@@ -88,7 +88,7 @@ func (w *world) startWith(c client.Client) {
 		Recorder:     w.events,
 		Clock:        w.clock,
 		SignIn:       &loginrefresh.Client{HTTP: http, Endpoint: loginrefresh.Endpoint{URL: w.endpoint}, Now: w.clock.Now},
-		STS:          &loginrefresh.Caller{HTTP: http, Endpoint: loginrefresh.Endpoint{URL: w.endpoint}},
+		STS:          &loginrefresh.STS{Now: w.clock.Now, HTTP: http, Endpoint: loginrefresh.Endpoint{URL: w.endpoint}},
 		SignInRegion: "us-east-1",
 	}
 }

@@ -47,6 +47,12 @@ const (
 	ReasonRefreshOverdue = "RefreshOverdue"
 	// ReasonRefreshRejected: AWS answers 400 (wrong sign-in region, revoked, or an outage).
 	ReasonRefreshRejected = "RefreshRejected"
+	// ReasonRoleDenied: AWS denies the person the role of spec.assumeRole.
+	ReasonRoleDenied = "RoleDenied"
+	// ReasonRoleRejected: AWS STS rejects what spec.assumeRole asks for, or the region.
+	ReasonRoleRejected = "RoleRejected"
+	// ReasonRoleFailing: attempts to assume the role fail in ways that may pass.
+	ReasonRoleFailing = "RoleFailing"
 	// ReasonReloginRequired: the session is over; only `aws login` starts another.
 	ReasonReloginRequired = "ReloginRequired"
 	// ReasonPermissionDenied: IAM denies the refresh.
@@ -76,6 +82,10 @@ const (
 	// write-back: "<access key ID>:<seconds>", the life that AWS gave the
 	// credentials with that access key ID.
 	CredentialsLifetimeAnnotation = "awslogin.dev/credentials-lifetime"
+	// AssumedRoleAnnotation on target Secrets: a digest of the role session's
+	// credentials and of what they were asked for, by which a restarted operator
+	// knows that they are in place.
+	AssumedRoleAnnotation = "awslogin.dev/assumed-role"
 	// ManagedByLabel on target Secrets, with the value ManagedBy.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	// ManagedBy is the value of ManagedByLabel.

@@ -161,7 +161,7 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 		Recorder:     mgr.GetEventRecorder("aws-login-operator"),
 		Clock:        clock.RealClock{},
 		SignIn:       &loginrefresh.Client{HTTP: client, Endpoint: options.endpoint(options.signInEndpoint), Now: time.Now},
-		STS:          &loginrefresh.Caller{HTTP: client, Endpoint: options.endpoint(options.stsEndpoint)},
+		STS:          &loginrefresh.STS{Now: time.Now, HTTP: client, Endpoint: options.endpoint(options.stsEndpoint)},
 		SignInRegion: options.signInRegion,
 		SignInLimit:  options.signInLimit(),
 		AllowRoot:    options.allowRoot,

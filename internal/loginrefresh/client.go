@@ -37,7 +37,7 @@ type Client struct {
 }
 
 // Refresh spends the login's refresh token in the given region. Its error is
-// always a *RefreshError.
+// always a *ServiceError.
 func (c *Client) Refresh(ctx context.Context, login *Login, region string) (Rotation, error) {
 	timeout := c.Timeout
 	if timeout == 0 {
@@ -56,7 +56,7 @@ func (c *Client) Refresh(ctx context.Context, login *Login, region string) (Rota
 	}
 	rotation := rotationOf(output.TokenOutput, sentAt)
 	if err := rotation.validate(); err != nil {
-		return Rotation{}, &RefreshError{Outcome: Retryable, Status: statusOf(output.ResultMetadata), detail: err.Error()}
+		return Rotation{}, &ServiceError{Outcome: Retryable, service: signInService, Status: statusOf(output.ResultMetadata), detail: err.Error()}
 	}
 	return rotation, nil
 }

@@ -211,7 +211,7 @@ func TestTheEnvironmentChangesNothing(t *testing.T) {
 	sent := &recorder{}
 	client := &Client{HTTP: &http.Client{Transport: sent}, Now: noonNow}
 	_, _ = client.Refresh(t.Context(), parsed(t, cacheWith(nil)), "us-east-1")
-	caller := &Caller{HTTP: &http.Client{Transport: sent}}
+	caller := &STS{Now: time.Now, HTTP: &http.Client{Transport: sent}}
 	_, _ = caller.Identity(t.Context(), parsed(t, cacheWith(nil)).Credentials, "us-east-1")
 	if got, want := fmt.Sprint(sent.urls), "[POST https://us-east-1.signin.aws.amazon.com/v1/token POST https://sts.us-east-1.amazonaws.com/]"; got != want {
 		t.Errorf("sent %s, want %s", got, want)

@@ -85,7 +85,7 @@ func TestAnOutageIsRiddenOut(t *testing.T) {
 				continue
 			}
 			tries++
-			failure = failure.Then(&RefreshError{Outcome: Retryable}, now)
+			failure = failure.Then(&ServiceError{Outcome: Retryable}, now)
 		}
 		if tries < 5 || tries > 30 {
 			t.Errorf("credentials of %s: %d tries between due time and expiry", lifetime, tries)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // awsDomains are AWS's own, by partition: of AWS Sign-In, and the suffixes of
@@ -40,7 +41,7 @@ func FuzzRegion(f *testing.F) {
 			sent := &recorder{}
 			client := &Client{HTTP: &http.Client{Transport: sent}, Endpoint: endpoint, Now: noonNow}
 			_, _ = client.Refresh(t.Context(), login, region)
-			caller := &Caller{HTTP: &http.Client{Transport: sent}, Endpoint: endpoint}
+			caller := &STS{Now: func() time.Time { return noon }, HTTP: &http.Client{Transport: sent}, Endpoint: endpoint}
 			_, _ = caller.Identity(t.Context(), login.Credentials, region)
 			for _, request := range sent.urls {
 				if !isToAWS(request) {

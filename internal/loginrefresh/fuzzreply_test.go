@@ -82,8 +82,8 @@ func checkKeepable(t *testing.T, login *Login, r Rotation) {
 // a code of the closed list and the request's id.
 var said = regexp.MustCompile(`^AWS Sign-In answered HTTP -?\d+` +
 	`(, (TOKEN_EXPIRED|USER_CREDENTIALS_CHANGED|INSUFFICIENT_PERMISSIONS))?` +
-	`(, (the reply (could not be read as a token response|has no positive expiresIn|has a value that is longer than 8 KiB|` +
-	`lacks a part of the credentials or the refresh token)|this machine's clock is [0-9.hms]+ from AWS's))?` +
+	`(, (the reply (could not be read|has no positive expiresIn|has a value that is longer than 8 KiB|` +
+	`lacks a credential)|this machine's clock is [0-9.hms]+ from AWS's))?` +
 	`(, request the-id)?$|^no reply came that could be read$|^the connection was closed before the reply$`)
 
 // codes are the closed list of what ends a session or needs an administrator.
@@ -99,7 +99,7 @@ var codes = map[Outcome][]string{
 // reasons, and that the next attempt is neither too soon nor too late.
 func checkFailure(t *testing.T, canned *cannedReply, err error, lifetime time.Duration, count int) {
 	t.Helper()
-	var failed *RefreshError
+	var failed *ServiceError
 	if !errors.As(err, &failed) {
 		t.Fatalf("%T: %v", err, err)
 	}
@@ -121,7 +121,7 @@ func checkFailure(t *testing.T, canned *cannedReply, err error, lifetime time.Du
 	checkRetry(t, failed, lifetime, count)
 }
 
-func checkRetry(t *testing.T, failed *RefreshError, lifetime time.Duration, count int) {
+func checkRetry(t *testing.T, failed *ServiceError, lifetime time.Duration, count int) {
 	t.Helper()
 	s := schedule(lifetime, 10*time.Minute)
 	failure := (&Failure{Count: count}).Then(failed, noon)

@@ -20,16 +20,24 @@ type Rotation struct {
 
 // validate refuses a reply that could not be stored and used.
 func (r Rotation) validate() error {
-	for _, value := range []string{r.AccessKeyID, r.SecretAccessKey, r.SessionToken, r.RefreshToken} {
+	if err := checkValues(r.AccessKeyID, r.SecretAccessKey, r.SessionToken, r.RefreshToken); err != nil {
+		return err
+	}
+	if r.Lifetime < time.Second {
+		return errors.New("the reply has no positive expiresIn")
+	}
+	return nil
+}
+
+// checkValues refuses secrets that could not be written into files and read back.
+func checkValues(values ...string) error {
+	for _, value := range values {
 		if !isVisible(value) {
-			return errors.New("the reply lacks a part of the credentials or the refresh token")
+			return errors.New("the reply lacks a credential")
 		}
 		if len(value) > maxValueSize {
 			return fmt.Errorf("the reply has a value that is longer than %d KiB", maxValueSize>>10)
 		}
-	}
-	if r.Lifetime < time.Second {
-		return errors.New("the reply has no positive expiresIn")
 	}
 	return nil
 }

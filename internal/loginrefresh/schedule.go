@@ -15,15 +15,19 @@ const (
 	Floor = time.Second
 
 	maxJitter = 30 * time.Second
-	// clockTolerance is how much later than MaxLifetime from now credentials may
+	// longBefore is how early credentials are replaced that live long enough: boto3
+	// reads its source again at every call in the last 15 minutes of their life, and
+	// a new Secret reaches a pod within two.
+	longBefore = 20 * time.Minute
+	// clockTolerance is how much later than their life from now credentials may
 	// claim to expire before the claim is taken for a wrong clock's.
 	clockTolerance = time.Minute
 	// overdueLeft is where AWS SDKs begin to refresh by themselves.
 	overdueLeft = 5 * time.Minute
 )
 
-// Schedule says when one LoginSession refreshes its login cache. Its results are
-// pure functions of its fields.
+// Schedule says when one LoginSession replaces credentials: refreshes its login
+// cache, or assumes its role again. Its results are pure functions of its fields.
 type Schedule struct {
 	ExpiresAt time.Time
 	// Lifetime that AWS gave the credentials.
@@ -38,6 +42,9 @@ type Schedule struct {
 // late enough to use what AWS gave. Jitter only ever makes it earlier.
 func (s Schedule) DueAt() time.Time {
 	before := min(s.RefreshBefore, s.Lifetime*2/3)
+	if s.Lifetime > MaxLifetime {
+		before = max(before, min(longBefore, s.Lifetime/3))
+	}
 	jitter := time.Duration(s.fraction("due") * float64(min(maxJitter, s.Lifetime/30)))
 	return s.ExpiresAt.Add(-before - jitter)
 }
@@ -62,7 +69,7 @@ func (s Schedule) Outlives(expiresAt, now time.Time) bool {
 
 // implausible says whether the expiry is a wrong clock's.
 func (s Schedule) implausible(now time.Time) bool {
-	return s.ExpiresAt.After(now.Add(MaxLifetime + clockTolerance))
+	return s.ExpiresAt.After(now.Add(max(MaxLifetime, s.Lifetime) + clockTolerance))
 }
 
 // fraction is a number in [0, 1) that depends on the seed and the purpose only.
@@ -82,7 +89,7 @@ type Failure struct {
 }
 
 // Then is the failure after this one, which may be nil.
-func (f *Failure) Then(err *RefreshError, at time.Time) *Failure {
+func (f *Failure) Then(err *ServiceError, at time.Time) *Failure {
 	next := &Failure{Outcome: err.Outcome, Count: 1, At: at, RetryAfter: err.RetryAfter}
 	if f != nil {
 		next.Count += f.Count
@@ -102,7 +109,7 @@ func (s Schedule) RetryAt(f Failure) time.Time {
 	}
 	longest := s.Lifetime / 20
 	if f.Outcome == Rejected {
-		longest = s.Lifetime / 5
+		longest = min(s.Lifetime/5, SlowPoll)
 	}
 	wait := min(float64(longest), float64(Floor)*math.Exp2(float64(f.Count-1)))
 	wait *= 0.8 + 0.4*s.fraction(fmt.Sprint("retry ", f.Count))

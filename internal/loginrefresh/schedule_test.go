@@ -150,12 +150,12 @@ func TestASessionThatIsOverIsNeverTriedAgain(t *testing.T) {
 func TestThenCountsFailuresInARow(t *testing.T) {
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	var f *Failure
-	f = f.Then(&RefreshError{Outcome: Retryable, RetryAfter: time.Minute}, at(0))
+	f = f.Then(&ServiceError{Outcome: Retryable, RetryAfter: time.Minute}, at(0))
 	if *f != (Failure{Outcome: Retryable, Count: 1, At: at(0), RetryAfter: time.Minute}) {
 		t.Errorf("the first failure is %+v", *f)
 	}
 	first := *f
-	f = f.Then(&RefreshError{Outcome: Rejected}, at(1))
+	f = f.Then(&ServiceError{Outcome: Rejected}, at(1))
 	if *f != (Failure{Outcome: Rejected, Count: 2, At: at(1)}) {
 		t.Errorf("the second failure is %+v", *f)
 	}

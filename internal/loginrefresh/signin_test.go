@@ -88,17 +88,17 @@ func (s *signIn) refresh(t *testing.T) Rotation {
 }
 
 // fail refreshes without success.
-func (s *signIn) fail(t *testing.T) *RefreshError {
+func (s *signIn) fail(t *testing.T) *ServiceError {
 	t.Helper()
 	return failed(t, s.client, s.login)
 }
 
-func failed(t *testing.T, client *Client, login *Login) *RefreshError {
+func failed(t *testing.T, client *Client, login *Login) *ServiceError {
 	t.Helper()
 	rotation, err := client.Refresh(t.Context(), login, "us-east-1")
-	var problem *RefreshError
+	var problem *ServiceError
 	if !errors.As(err, &problem) {
-		t.Fatalf("Refresh = %v, %v; want a *RefreshError", rotation, err)
+		t.Fatalf("Refresh = %v, %v; want a *ServiceError", rotation, err)
 	}
 	if rotation != (Rotation{}) {
 		t.Error("a failure came with credentials")

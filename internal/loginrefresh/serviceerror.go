@@ -20,27 +20,34 @@ import (
 // on the clock: AWS answers a proof from a wrong clock with that code too.
 const maxSkew = 30 * time.Second
 
-// RefreshError says why a refresh failed. Its text has no part of the reply's
-// body: a body may quote the request.
-type RefreshError struct {
+// ServiceError says why an AWS service did not give what it was asked for. Its
+// text has no part of the reply's body: a body may quote the request.
+type ServiceError struct {
 	Outcome Outcome
 	Status  int    // HTTP status, 0 where no reply came
 	Code    string // AWS's error code, where it is one of the closed list
+	Action  string // the IAM action that is denied, where AWS STS names one of the closed list
 	// RetryAfter is what AWS asked for, zero where it did not.
 	RetryAfter time.Duration
 	// Skew is AWS's clock minus ours, where the reply told it.
 	Skew time.Duration
 
+	service   string
 	requestID string
 	detail    string
 }
 
-func (e *RefreshError) Error() string {
+const (
+	signInService = "AWS Sign-In"
+	stsService    = "AWS STS"
+)
+
+func (e *ServiceError) Error() string {
 	var parts []string
 	if e.Status != 0 {
-		parts = append(parts, fmt.Sprintf("AWS Sign-In answered HTTP %d", e.Status))
+		parts = append(parts, fmt.Sprintf("%s answered HTTP %d", e.service, e.Status))
 	}
-	for _, part := range []string{e.Code, e.detail} {
+	for _, part := range []string{e.Code, e.Action, e.detail} {
 		if part != "" {
 			parts = append(parts, part)
 		}
@@ -52,25 +59,42 @@ func (e *RefreshError) Error() string {
 }
 
 // NoYounger is the failure of a refresh that AWS granted in vain.
-func NoYounger() *RefreshError {
-	return &RefreshError{Outcome: Retryable, Status: http.StatusOK, detail: "its credentials live no longer than the ones before"}
+func NoYounger() *ServiceError {
+	return &ServiceError{Outcome: Retryable, service: signInService, Status: http.StatusOK, detail: "its credentials live no longer than the ones before"}
+}
+
+// Unidentified is the failure to name the person behind a role session.
+func Unidentified() *ServiceError {
+	return &ServiceError{Outcome: Retryable, service: stsService, detail: "AWS STS has not said yet who is signed in"}
+}
+
+// unanswered is what every error of the SDK has in common; the reply is nil where
+// none came.
+func unanswered(err error, service string, now time.Time) (*ServiceError, *awshttp.ResponseError) {
+	failed := &ServiceError{Outcome: Retryable, service: service}
+	var reply *awshttp.ResponseError
+	// The SDK makes up an empty response with status 0 where none came.
+	if !errors.As(err, &reply) || reply.HTTPStatusCode() == 0 {
+		failed.detail = NoReply(err)
+		return failed, nil
+	}
+	failed.Status, failed.requestID = reply.HTTPStatusCode(), requestID(reply.ServiceRequestID())
+	failed.RetryAfter = retryAfter(reply.HTTPResponse().Header, now)
+	if failed.Status/100 == 2 {
+		failed.detail = "the reply could not be read"
+	}
+	return failed, reply
 }
 
 // explain turns an error of the SDK into what it means. A TOKEN_EXPIRED whose
 // proof was off by more than maxSkew from the reply's Date is blamed on the
 // clock, and the next attempt is corrected by it.
-func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *RefreshError {
-	var reply *awshttp.ResponseError
-	// The SDK makes up an empty response with status 0 where none came.
-	if !errors.As(err, &reply) || reply.HTTPStatusCode() == 0 {
-		return &RefreshError{Outcome: Retryable, detail: NoReply(err)}
+func (c *Client) explain(err error, sentAt time.Time, corrected time.Duration) *ServiceError {
+	failed, reply := unanswered(err, signInService, c.Now())
+	if reply == nil {
+		return failed
 	}
-	failed := &RefreshError{Status: reply.HTTPStatusCode(), requestID: requestID(reply.ServiceRequestID())}
 	failed.Outcome, failed.Code = classify(err, failed.Status)
-	failed.RetryAfter = retryAfter(reply.HTTPResponse().Header, c.Now())
-	if failed.Status/100 == 2 {
-		failed.detail = "the reply could not be read as a token response"
-	}
 	date, dateErr := http.ParseTime(reply.HTTPResponse().Header.Get("Date"))
 	if dateErr != nil {
 		return failed

@@ -12,15 +12,15 @@ import (
 	"awslogin.dev/operator/internal/fakeaws"
 )
 
-// newCaller has credentials of a login at a fake AWS STS. SigV4 is signed with
+// newSTS has credentials of a login at a fake AWS STS. SigV4 is signed with
 // the real clock, so that the fake has it too.
-func newCaller(t *testing.T, arn string) (*Caller, Credentials, *fakeaws.Server) {
+func newSTS(t *testing.T, arn string) (*STS, Credentials, *fakeaws.Server) {
 	t.Helper()
 	aws := fakeaws.New(fakeaws.Options{})
 	server := httptest.NewServer(aws)
 	t.Cleanup(server.Close)
 	login := parsed(t, aws.Login(arn).Cache())
-	return &Caller{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}, login.Credentials, aws
+	return &STS{Now: time.Now, HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}, login.Credentials, aws
 }
 
 func TestIdentityIsTheOwnerOfTheCredentials(t *testing.T) {
@@ -29,7 +29,7 @@ func TestIdentityIsTheOwnerOfTheCredentials(t *testing.T) {
 		"arn:aws:iam::111122223333:root":      "111122223333",
 		"arn:aws-cn:iam::444455556666:user/a": "444455556666",
 	} {
-		caller, credentials, _ := newCaller(t, arn)
+		caller, credentials, _ := newSTS(t, arn)
 		got, err := caller.Identity(t.Context(), credentials, "us-east-1")
 		if want := (Identity{AccountID: account, ARN: arn}); err != nil || got != want {
 			t.Errorf("Identity = %+v, %v; want %+v", got, err, want)
@@ -46,7 +46,7 @@ func TestCredentialsThatAreWrongHaveNoIdentity(t *testing.T) {
 		"no credentials at all": func(c *Credentials) { *c = Credentials{} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			caller, credentials, aws := newCaller(t, admin)
+			caller, credentials, aws := newSTS(t, admin)
 			change(&credentials)
 			noIdentity(t, caller, credentials)
 			if aws.Stats().STSCalls != 0 {
@@ -56,7 +56,7 @@ func TestCredentialsThatAreWrongHaveNoIdentity(t *testing.T) {
 	}
 }
 
-func noIdentity(t *testing.T, caller *Caller, credentials Credentials) {
+func noIdentity(t *testing.T, caller *STS, credentials Credentials) {
 	t.Helper()
 	identity, err := caller.Identity(t.Context(), credentials, "us-east-1")
 	if err == nil || identity != (Identity{}) {
@@ -91,7 +91,7 @@ func TestAnAnswerThatIsNoIdentityIsRefused(t *testing.T) {
 				_, _ = w.Write([]byte(body))
 			}))
 			defer server.Close()
-			noIdentity(t, &Caller{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}, Credentials{AccessKeyID: "a", SecretAccessKey: canary})
+			noIdentity(t, &STS{Now: time.Now, HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}, Credentials{AccessKeyID: "a", SecretAccessKey: canary})
 			if calls != 1 {
 				t.Errorf("%d calls", calls)
 			}
@@ -108,7 +108,7 @@ func TestIdentityIsNotWaitedForLongerThanTheCaller(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	started := time.Now()
-	_, err := (&Caller{HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}).Identity(ctx, Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, "us-east-1")
+	_, err := (&STS{Now: time.Now, HTTP: NewHTTPClient(nil), Endpoint: Endpoint{URL: server.URL}}).Identity(ctx, Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, "us-east-1")
 	if err == nil || time.Since(started) > 2*time.Second {
 		t.Errorf("%v after %s", err, time.Since(started))
 	}
@@ -125,7 +125,7 @@ func TestIdentityIsAskedOfThePartition(t *testing.T) {
 			fips, dual bool
 		}{{want.plain, false, false}, {want.fips, true, false}, {want.dual, false, true}} {
 			sent := &recorder{}
-			caller := &Caller{HTTP: &http.Client{Transport: sent}, Endpoint: Endpoint{UseFIPS: c.fips, UseDualStack: c.dual}}
+			caller := &STS{Now: time.Now, HTTP: &http.Client{Transport: sent}, Endpoint: Endpoint{UseFIPS: c.fips, UseDualStack: c.dual}}
 			_, _ = caller.Identity(t.Context(), Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, region)
 			if got := strings.Join(sent.urls, " "); got != "POST https://"+c.host+"/" {
 				t.Errorf("%s (FIPS %t, dual stack %t): %s, want %s", region, c.fips, c.dual, got, c.host)
