@@ -4,27 +4,32 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 )
 
-// Fault is something that goes wrong with one request to AWS Sign-In. The zero value does nothing; the fields combine.
+// Fault is something that goes wrong with one request to AWS Sign-In, or with one AssumeRole request to AWS STS. The zero
+// value does nothing; the fields combine.
 //
 // A request is judged all the same: if its proof or its form is wrong it is refused as ever, and the fault is used up.
 // What the session would have been answered (rotated, replayed, TOKEN_EXPIRED ...) gives way to a fault that replaces the
-// answer, which is any with Status, Body or Drop. Such a fault leaves the session as it was, unless Rotate is set.
+// answer, which is any with Status, Body or Drop. Such a fault leaves the session as it was, unless Rotate is set. So it is
+// with AssumeRole: parameters that are wrong are refused as ever, what the role allows gives way.
 type Fault struct {
 	// Delay is waited before the answer, in real time whatever Options.Now says. A client that goes away meanwhile
 	// cancels the rest.
 	Delay time.Duration
 
-	// Rotate exchanges the refresh token on arrival: AWS rotated it, whatever the client gets to see.
+	// Rotate exchanges the refresh token on arrival: AWS rotated it, whatever the client gets to see. With AssumeRole it
+	// assumes the role on arrival.
 	Rotate bool
 
 	// Status is the HTTP status to answer instead; Type is the exception's name (header x-amzn-errortype), Code is
-	// "error" in its body. A Body without a Status is sent with 200.
-	Status int
-	Type   string
-	Code   string
+	// "error" in its body. A Body without a Status is sent with 200. AWS STS has no Type; Code is that of its XML.
+	Status  int
+	Type    string
+	Code    string
+	Message string // for people; default "injected fault"
 
 	// Body is sent instead, byte for byte. With a larger Content-Length in Header the connection breaks in its middle.
 	Body []byte
@@ -32,7 +37,8 @@ type Fault struct {
 	// Header overrides headers of whatever is answered, Retry-After or Date for example.
 	Header http.Header
 
-	// ExpiresIn is told in place of the credentials' real lifetime in seconds; the credentials themselves live on.
+	// ExpiresIn is told in place of the credentials' real lifetime in seconds (with AssumeRole, as an Expiration); the
+	// credentials themselves live on.
 	ExpiresIn *int64
 
 	// Drop closes the connection without an answer.
@@ -79,6 +85,16 @@ func Garbled(body []byte) Fault { return Fault{Rotate: true, Body: body} }
 // ExpiresIn refreshes as usual but tells this lifetime, in seconds.
 func ExpiresIn(seconds int64) Fault { return Fault{ExpiresIn: &seconds} }
 
+// STSThrottled is an AssumeRole request too many: 400 Throttling.
+func STSThrottled() Fault {
+	return Fault{Status: http.StatusBadRequest, Code: "Throttling", Message: "Rate exceeded"}
+}
+
+// STSUnavailable is AWS STS in trouble: 503 ServiceUnavailable.
+func STSUnavailable() Fault {
+	return Fault{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Message: "Service is unavailable"}
+}
+
 // Inject queues faults. Each request to AWS Sign-In takes one on arrival, in the order of the queue.
 func (s *Server) Inject(faults ...Fault) {
 	s.mu.Lock()
@@ -90,21 +106,57 @@ func (s *Server) nextFault() Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Requests++
-	if len(s.faults) == 0 {
+	return takeFault(&s.faults, &s.stats.Faults)
+}
+
+// InjectSTS queues faults for AWS STS. Each AssumeRole request whose signature is right takes one, in the order of the
+// queue; GetCallerIdentity takes none. Hang, LostReply, LostRequest, Garbled and ExpiresIn do what they do to AWS Sign-In,
+// and any error can be had with Status, Code and Message.
+func (s *Server) InjectSTS(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stsFaults = append(s.stsFaults, faults...)
+}
+
+func (s *Server) nextSTSFault() Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return takeFault(&s.stsFaults, &s.stats.STSFaults)
+}
+
+func takeFault(queue *[]Fault, taken *int) Fault {
+	if len(*queue) == 0 {
 		return Fault{}
 	}
-	next := s.faults[0]
-	s.faults = s.faults[1:]
-	s.stats.Faults++
+	next := (*queue)[0]
+	*queue = (*queue)[1:]
+	*taken++
 	return next
+}
+
+// begin lets a request act as far as the fault does. What it returns acts now unless it has acted already; false is that
+// the client went away meanwhile.
+func begin[T any](f Fault, r *http.Request, act func() (T, error)) (once func() (T, error), ok bool) {
+	once = sync.OnceValues(act)
+	if f.Rotate {
+		_, _ = once() // how it went shows in the answer
+	}
+	return once, wait(r, f.Delay)
 }
 
 func (f Fault) replacesAnswer() bool {
 	return f.Status != 0 || f.Body != nil || f.Drop
 }
 
-// write sends what replaces the answer.
-func (f Fault) write(w http.ResponseWriter) {
+func (f Fault) message() string {
+	if f.Message == "" {
+		return "injected fault"
+	}
+	return f.Message
+}
+
+// write sends what replaces the answer, which is errorBody unless the fault has a body.
+func (f Fault) write(w http.ResponseWriter, contentType string, errorBody []byte) {
 	if f.Drop {
 		panic(http.ErrAbortHandler) // how a handler asks net/http to close the connection
 	}
@@ -114,10 +166,10 @@ func (f Fault) write(w http.ResponseWriter) {
 	}
 	body := f.Body
 	if body == nil {
-		body = errorBody(f.Code, "injected fault")
+		body = errorBody
 	}
 	if f.Type != "" {
 		w.Header().Set(errorTypeHeader, f.Type)
 	}
-	writeJSON(w, f.Header, status, body)
+	writeAnswer(w, contentType, f.Header, status, body)
 }

@@ -29,8 +29,9 @@ type Login struct {
 	ClientID string            // SameDevice or CrossDevice
 	Key      *ecdsa.PrivateKey // the P-256 key to which the refresh token is bound
 
-	idToken string
-	issued  *issued
+	sourceIdentity string
+	idToken        string
+	issued         *issued
 }
 
 // LoginOption changes how a person signs in.
@@ -44,6 +45,12 @@ func WithKey(key *ecdsa.PrivateKey) LoginOption {
 // WithClientID signs in as the client CrossDevice in place of SameDevice.
 func WithClientID(id string) LoginOption {
 	return func(l *Login) { l.ClientID = id }
+}
+
+// WithSourceIdentity signs in as a session that has a source identity (sts:SourceIdentity) already, which no role that is
+// assumed with its credentials can change.
+func WithSourceIdentity(identity string) LoginOption {
+	return func(l *Login) { l.sourceIdentity = identity }
 }
 
 // Login signs a person in as the principal with the ARN sub, and issues the first credentials. Logins are independent of
@@ -66,6 +73,8 @@ func (s *Server) Login(sub string, opts ...LoginOption) Login {
 		clientID:   l.ClientID,
 		thumbprint: jwkOf(&l.Key.PublicKey).thumbprint(),
 		startedAt:  now,
+
+		sourceIdentity: l.sourceIdentity,
 	})
 	return l
 }

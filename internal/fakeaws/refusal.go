@@ -9,6 +9,11 @@ import (
 // errorTypeHeader carries the exception's name (AWS REST JSON protocol).
 const errorTypeHeader = "X-Amzn-Errortype"
 
+const (
+	jsonType = "application/json" // AWS Sign-In
+	xmlType  = "text/xml"         // AWS STS
+)
+
 // refusal is AWS Sign-In's answer to a request that it does not grant. The client is told as little as AWS tells; the
 // reason stays inside the fake.
 type refusal struct {
@@ -78,9 +83,9 @@ func errorBody(code, message string) []byte {
 	}{code, message}))
 }
 
-// writeJSON sends an answer of AWS Sign-In; the headers given win over those already set.
-func writeJSON(w http.ResponseWriter, override http.Header, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
+// writeAnswer sends an answer; the headers given win over those already set.
+func writeAnswer(w http.ResponseWriter, contentType string, override http.Header, status int, body []byte) {
+	w.Header().Set("Content-Type", contentType)
 	for name, values := range override {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}

@@ -3,7 +3,8 @@
 // not, it rotates refresh tokens, and it fails on demand.
 //
 // A person signs in with [Server.Login]; the file that `aws login` would have written is [Login.Cache]. From then on a
-// client refreshes with POST /v1/token and uses the credentials with POST / (the STS Query protocol). Everything lives in
+// client refreshes with POST /v1/token and uses the credentials with POST / (the STS Query protocol), to ask who it is or
+// to assume a role of [Server.AddRole]. Everything lives in
 // memory, and what has expired is forgotten after a while.
 //
 // AWS does not publish everything. Assumed here, and strict where there was a choice: a proof's iat may be five minutes
@@ -14,6 +15,7 @@ package fakeaws
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,6 +53,10 @@ type Options struct {
 	// INVALID_REQUEST.
 	RejectSpentTokens bool
 
+	// RoleLifetime is the longest that the credentials of a role live, in whole seconds, whatever AssumeRole asked for: with
+	// it, demonstrations need not wait for hours. The Expiration in the reply is the true one. Default: as asked for.
+	RoleLifetime time.Duration
+
 	// Canary is how every secret begins and ends that this server gives away, so that tests can search for it: keys,
 	// tokens, and the private numbers of DPoP keys (which it only begins). At most 16 letters and digits.
 	Canary string
@@ -60,6 +66,7 @@ type Options struct {
 type Server struct {
 	now               func() time.Time
 	sessionLifetime   time.Duration
+	roleLifetime      time.Duration
 	rejectSpentTokens bool
 	canary            string
 	idTokens          *idTokenSigner
@@ -71,7 +78,10 @@ type Server struct {
 	grants             expiring[*grant]       // by refresh token
 	keys               expiring[*credentials] // by access key id
 	proofs             expiring[struct{}]     // by jti
+	roles              map[string]Role        // by ARN
+	disabledRegions    map[string]bool        // of AWS STS
 	faults             []Fault
+	stsFaults          []Fault
 	stats              Stats
 }
 
@@ -89,12 +99,15 @@ func New(o Options) *Server {
 	return &Server{
 		now:                o.Now,
 		sessionLifetime:    o.SessionLifetime,
+		roleLifetime:       o.RoleLifetime,
 		rejectSpentTokens:  o.RejectSpentTokens,
 		canary:             o.Canary,
 		idTokens:           newIDTokenSigner(),
 		credentialLifetime: o.CredentialLifetime.Truncate(time.Second),
 		sessions:           map[string][]*session{},
 		denied:             map[string]bool{},
+		roles:              map[string]Role{},
+		disabledRegions:    map[string]bool{},
 		stats:              Stats{STSRefused: map[string]int{}},
 	}
 }
@@ -125,12 +138,15 @@ type Stats struct {
 	Replayed    int    // requests with a spent refresh token that got the same answer again
 	Refused     int    // requests that AWS Sign-In refused; injected faults are not among them
 	LastRefusal string // why the last one was refused, in words for people; the client is not told
-	Faults      int    // injected faults that have been consumed
+	Faults      int    // faults of Inject that have been consumed
 	Proofs      int    // DPoP proofs accepted, which is the number of distinct jti
 	MaxInFlight int    // the most requests that one login session had under way at once; a Fault's Delay shows overlaps
 
-	STSCalls   int            // requests that AWS STS answered
-	STSRefused map[string]int // requests that AWS STS refused, by error code
+	STSCalls     int            // requests that AWS STS answered
+	STSRefused   map[string]int // requests that AWS STS refused, by error code; injected faults are not among them
+	STSFaults    int            // faults of InjectSTS that have been consumed
+	RolesAssumed int            // AssumeRole requests that were granted, whether or not the reply arrived
+	RoleRequests []RoleRequest  // the last 100 AssumeRole requests that were well-formed, the newest last
 }
 
 // Stats returns a copy of the counters as they are now.
@@ -139,5 +155,6 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	stats := s.stats
 	stats.STSRefused = maps.Clone(s.stats.STSRefused)
+	stats.RoleRequests = slices.Clone(s.stats.RoleRequests)
 	return stats
 }

@@ -16,6 +16,8 @@ type session struct {
 	thumbprint string // RFC 7638, of the key that was presented at login
 	startedAt  time.Time
 
+	sourceIdentity string
+
 	over     *refusal // what every refresh is answered from now on, or nil
 	inFlight int
 }
@@ -35,6 +37,7 @@ type issued struct {
 // credentials are one temporary access key.
 type credentials struct {
 	sub             string
+	sourceIdentity  string
 	accessKeyID     string
 	secretAccessKey string
 	sessionToken    string
@@ -60,18 +63,25 @@ func (s *Server) start(opened *session) *issued {
 // session token cannot be called back.
 func (s *Server) issue(session *session) *issued {
 	now := s.now()
-	c := &credentials{
-		sub:             session.sub,
-		accessKeyID:     "ASIA" + rand.Text()[:16],
-		secretAccessKey: s.newSecret(30),
-		sessionToken:    s.newSecret(672),
-		expiresAt:       now.Add(s.credentialLifetime),
-	}
-	// An expired key is remembered for as long as it lived, to be told apart from a key that never was.
-	s.keys.put(c.accessKeyID, c, now, c.expiresAt.Add(s.credentialLifetime))
+	c := s.newCredentials(session.sub, now, now.Add(s.credentialLifetime))
+	c.sourceIdentity = session.sourceIdentity
 	i := &issued{credentials: c, refreshToken: s.newSecret(1350)}
 	s.grants.put(i.refreshToken, &grant{session: session}, now, time.Time{})
 	return i
+}
+
+// newCredentials makes an access key. An expired one is remembered for as long as it lived, to be told apart from a key
+// that never was.
+func (s *Server) newCredentials(sub string, now, expiresAt time.Time) *credentials {
+	c := &credentials{
+		sub:             sub,
+		accessKeyID:     "ASIA" + rand.Text()[:16],
+		secretAccessKey: s.newSecret(30),
+		sessionToken:    s.newSecret(672),
+		expiresAt:       expiresAt,
+	}
+	s.keys.put(c.accessKeyID, c, now, expiresAt.Add(expiresAt.Sub(now)))
+	return c
 }
 
 // newSecret is n random bytes in standard base64, between canaries; AWS's tokens are of such sizes, and opaque.

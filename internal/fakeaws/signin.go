@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -28,15 +27,12 @@ func (s *Server) serveSignIn(w http.ResponseWriter, r *http.Request) {
 
 // answer refreshes and replies, as far as the fault lets it.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, token string, fault Fault) {
-	refresh := sync.OnceValues(func() (exchange, error) { return s.refresh(token) })
-	if fault.Rotate {
-		_, _ = refresh() // how it went shows in the answer
-	}
-	if !wait(r, fault.Delay) {
+	refresh, ok := begin(fault, r, func() (exchange, error) { return s.refresh(token) })
+	if !ok {
 		return
 	}
 	if fault.replacesAnswer() {
-		fault.write(w)
+		fault.write(w, jsonType, errorBody(fault.Code, fault.message()))
 		return
 	}
 	granted, err := refresh()
@@ -44,7 +40,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, token string, fa
 		s.refuse(w, fault, err)
 		return
 	}
-	writeJSON(w, fault.Header, http.StatusOK, granted.body(fault.ExpiresIn))
+	writeAnswer(w, jsonType, fault.Header, http.StatusOK, granted.body(fault.ExpiresIn))
 }
 
 // wait returns false if the client went away meanwhile.
@@ -95,7 +91,7 @@ func (s *Server) refuse(w http.ResponseWriter, fault Fault, err error) {
 	s.stats.LastRefusal = r.reason
 	s.mu.Unlock()
 	w.Header().Set(errorTypeHeader, r.errorType)
-	writeJSON(w, fault.Header, r.status, errorBody(r.code, r.message))
+	writeAnswer(w, jsonType, fault.Header, r.status, errorBody(r.code, r.message))
 }
 
 // enter and leave count the requests that a session has under way.
@@ -142,7 +138,7 @@ func checkForm(r *http.Request) error {
 		return invalid("the URL has a query")
 	case r.Method != http.MethodPost:
 		return invalid("the method is not POST")
-	case !slices.Equal(r.Header.Values("Content-Type"), []string{"application/json"}):
+	case !slices.Equal(r.Header.Values("Content-Type"), []string{jsonType}):
 		return invalid("the Content-Type is not application/json")
 	case len(r.Header.Values("Authorization")) > 0:
 		return invalid("there is an Authorization header")

@@ -59,24 +59,24 @@ func parseAuthorization(header http.Header) (*signature, error) {
 	}, nil
 }
 
-// authenticate finds out who signed a request to AWS STS.
-func (s *Server) authenticate(r *http.Request, body []byte) (*credentials, error) {
+// authenticate finds out who signed a request to AWS STS, and for which region.
+func (s *Server) authenticate(r *http.Request, body []byte) (caller *credentials, region string, err error) {
 	sig, err := parseAuthorization(r.Header)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	now := s.now()
-	caller, err := s.callerOf(sig, r.Header.Get("X-Amz-Security-Token"), now)
+	caller, err = s.callerOf(sig, r.Header.Get("X-Amz-Security-Token"), now)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := sig.checkScope(r, now); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := sig.checkSignedHeaders(r); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return caller, sig.verify(r, body, caller.secretAccessKey)
+	return caller, sig.scope.region, sig.verify(r, body, caller.secretAccessKey)
 }
 
 // callerOf looks up the access key. AWS keeps a temporary key's secret inside the session token, so that a wrong token

@@ -7,12 +7,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
 // stsVersion is the only version of the STS API, and part of every request.
 const stsVersion = "2011-06-15"
+
+const stsNamespace = "https://sts.amazonaws.com/doc/" + stsVersion + "/"
 
 // stsError is AWS STS's answer to a request that it does not grant.
 type stsError struct {
@@ -23,45 +24,95 @@ type stsError struct {
 
 func (e *stsError) Error() string { return e.code + ": " + e.message }
 
-// stsAction serves one action of the STS Query API: the caller is who signed, the form is the request's, and the result
-// is marshalled as the XML answer.
-type stsAction func(caller *credentials, form url.Values) (result any, err error)
+// stsCall is a request whose signature is right.
+type stsCall struct {
+	caller *credentials
+	region string // for which it was signed
+	action string
+	form   *form
+	fault  Fault
+}
+
+// stsAction judges the form of a call, and returns what serves it. The result is marshalled into the XML answer.
+type stsAction func(s *Server, call *stsCall) (serve func() (result any, err error), err error)
 
 var stsActions = map[string]stsAction{
+	"AssumeRole":        assumeRole,
 	"GetCallerIdentity": getCallerIdentity,
 }
 
 // serveSTS answers the STS Query API (version 2011-06-15).
 func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request) {
-	result, err := s.callSTS(r)
-	if refused, ok := errors.AsType[*stsError](err); ok {
-		s.countSTS(refused.code)
-		writeXML(w, refused.status, stsErrorResponse(refused, w.Header().Get("X-Amzn-Requestid")))
+	call, err := s.readCall(r)
+	if err != nil {
+		s.refuseSTS(w, nil, err)
+		return
+	}
+	if call.action == "AssumeRole" {
+		call.fault = s.nextSTSFault()
+	}
+	serve, err := stsActions[call.action](s, call)
+	if err != nil {
+		s.refuseSTS(w, call.fault.Header, err)
+		return
+	}
+	s.answerSTS(w, r, call, serve)
+}
+
+// answerSTS acts and replies, as far as the fault lets it.
+func (s *Server) answerSTS(w http.ResponseWriter, r *http.Request, call *stsCall, serve func() (any, error)) {
+	act, ok := begin(call.fault, r, serve)
+	if !ok {
+		return
+	}
+	if call.fault.replacesAnswer() {
+		injected := &stsError{call.fault.Status, call.fault.Code, call.fault.message()}
+		call.fault.write(w, xmlType, injected.body(requestID(w)))
+		return
+	}
+	result, err := act()
+	if err != nil {
+		s.refuseSTS(w, call.fault.Header, err)
 		return
 	}
 	s.countSTS("")
-	writeXML(w, http.StatusOK, result)
+	writeAnswer(w, xmlType, call.fault.Header, http.StatusOK, must(xml.Marshal(stsResponse{
+		XMLName:   xml.Name{Space: stsNamespace, Local: call.action + "Response"},
+		Result:    result,
+		RequestID: requestID(w),
+	})))
 }
 
-func (s *Server) callSTS(r *http.Request) (any, error) {
+func (s *Server) readCall(r *http.Request) (*stsCall, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, bodyLimit))
 	if err != nil {
 		return nil, &stsError{http.StatusBadRequest, "InvalidRequest", "The body cannot be read"}
 	}
-	caller, err := s.authenticate(r, body)
+	caller, region, err := s.authenticate(r, body)
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(string(body))
+	form, err := parseForm(body)
 	if err != nil {
-		return nil, &stsError{http.StatusBadRequest, "MalformedInput", "The body is not a form"}
+		return nil, err
 	}
-	action, ok := stsActions[form.Get("Action")]
-	if !ok || form.Get("Version") != stsVersion {
+	action, _ := form.take("Action")
+	version, _ := form.take("Version")
+	if stsActions[action] == nil || version != stsVersion {
 		return nil, &stsError{http.StatusBadRequest, "InvalidAction",
-			"Could not find operation " + form.Get("Action") + " for version " + form.Get("Version")}
+			"Could not find operation " + action + " for version " + version}
 	}
-	return action(caller, form)
+	return &stsCall{caller: caller, region: region, action: action, form: form}, nil
+}
+
+// refuseSTS answers an error that is an stsError, as all are.
+func (s *Server) refuseSTS(w http.ResponseWriter, override http.Header, err error) {
+	refused, ok := errors.AsType[*stsError](err)
+	if !ok {
+		panic(err)
+	}
+	s.countSTS(refused.code)
+	writeAnswer(w, xmlType, override, refused.status, refused.body(requestID(w)))
 }
 
 func (s *Server) countSTS(code string) {
@@ -75,15 +126,18 @@ func (s *Server) countSTS(code string) {
 }
 
 // getCallerIdentity says who signed the request; it needs no permission.
-func getCallerIdentity(caller *credentials, _ url.Values) (any, error) {
-	return callerIdentity{ARN: caller.sub, UserID: userIDOf(caller.sub), Account: accountOf(caller.sub)}, nil
+func getCallerIdentity(_ *Server, call *stsCall) (serve func() (any, error), err error) {
+	arn := call.caller.sub
+	return func() (any, error) {
+		return callerIdentity{ARN: arn, UserID: userIDOf(arn), Account: accountOf(arn)}, nil
+	}, call.form.end()
 }
 
 type callerIdentity struct {
-	XMLName xml.Name `xml:"https://sts.amazonaws.com/doc/2011-06-15/ GetCallerIdentityResponse"`
-	ARN     string   `xml:"GetCallerIdentityResult>Arn"`
-	UserID  string   `xml:"GetCallerIdentityResult>UserId"`
-	Account string   `xml:"GetCallerIdentityResult>Account"`
+	XMLName xml.Name `xml:"GetCallerIdentityResult"`
+	ARN     string   `xml:"Arn"`
+	UserID  string   `xml:"UserId"`
+	Account string   `xml:"Account"`
 }
 
 // userIDOf is the unique id of a principal (IAM user guide, "unique identifiers"): AIDA and 17 characters for a user,
@@ -101,20 +155,27 @@ func userIDOf(arn string) string {
 	return "AIDA" + id
 }
 
+// stsResponse is the answer to a call that was granted.
+type stsResponse struct {
+	XMLName   xml.Name
+	Result    any
+	RequestID string `xml:"ResponseMetadata>RequestId"`
+}
+
 type stsErrorXML struct {
 	XMLName   xml.Name `xml:"https://sts.amazonaws.com/doc/2011-06-15/ ErrorResponse"`
-	Type      string   `xml:"Error>Type"`
+	Type      string   `xml:"Error>Type"` // whose fault it is
 	Code      string   `xml:"Error>Code"`
 	Message   string   `xml:"Error>Message"`
 	RequestID string   `xml:"RequestId"`
 }
 
-func stsErrorResponse(e *stsError, requestID string) stsErrorXML {
-	return stsErrorXML{Type: "Sender", Code: e.code, Message: e.message, RequestID: requestID}
+func (e *stsError) body(requestID string) []byte {
+	fault := "Sender"
+	if e.status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	return must(xml.Marshal(stsErrorXML{Type: fault, Code: e.code, Message: e.message, RequestID: requestID}))
 }
 
-func writeXML(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "text/xml")
-	w.WriteHeader(status)
-	w.Write(must(xml.Marshal(v))) // a client that has gone away cannot be told
-}
+func requestID(w http.ResponseWriter) string { return w.Header().Get("X-Amzn-Requestid") }
