@@ -224,6 +224,7 @@ func deniedHint(action string) string {
 }
 
 var rejectedHints = map[string]string{
+	"InvalidParameterValue":   "Correct spec.assumeRole.tags: their keys must differ in more than letter case.",
 	"MalformedPolicyDocument": "Correct spec.assumeRole.policy: it is not the IAM policy that it should be.",
 	"PackedPolicyTooLarge":    "Shorten policy, policyARNs and tags of spec.assumeRole: together they are too large for AWS.",
 	"RegionDisabledException": "Activate AWS STS for this region in the IAM settings of the account.",

@@ -86,6 +86,7 @@ func (r RoleSession) validate() error {
 // person changes something.
 var roleOutcomes = map[string]Outcome{
 	"AccessDenied":            Rejected,
+	"InvalidParameterValue":   Rejected,
 	"MalformedPolicyDocument": Rejected,
 	"PackedPolicyTooLarge":    Rejected,
 	"RegionDisabledException": Rejected,
