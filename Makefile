@@ -27,9 +27,9 @@ run: ## Run the operator against the current kubeconfig.
 	go run ./cmd/aws-login-operator $(ARGS)
 
 .PHONY: demo
-demo: build controlplane ## Show the whole thing without AWS and without a cluster (KEEP=1 stays up).
+demo: build controlplane ## Show the whole thing without AWS and without a cluster (KEEP=1 stays up, ROLE=1 assumes a role).
 	@go build -o bin/demo ./hack/demo
-	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep)
+	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role)
 
 .PHONY: test
 test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.

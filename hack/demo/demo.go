@@ -132,7 +132,8 @@ func (d *demo) startAWS(context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.aws = fakeaws.New(fakeaws.Options{CredentialLifetime: d.lifetime})
+	d.aws = fakeaws.New(fakeaws.Options{CredentialLifetime: d.lifetime, RoleLifetime: d.lifetime})
+	d.aws.AddRole(fakeaws.Role{ARN: roleARN, AllowSourceIdentity: true})
 	server := &http.Server{Handler: d.aws, ReadHeaderTimeout: time.Minute}
 	d.CleanUp(server.Close)
 	go func() { d.Fail(fmt.Errorf("serve the fake AWS: %w", server.Serve(listener))) }()

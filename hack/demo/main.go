@@ -23,6 +23,7 @@ type settings struct {
 	lifetime time.Duration // of credentials
 	keep     bool
 	sdk      string // of the workload: auto, boto3 or go
+	role     bool   // have the workload get a role's credentials
 }
 
 func main() {
@@ -49,6 +50,7 @@ func parseSettings(args []string) (settings, error) {
 	flags.DurationVar(&s.lifetime, "lifetime", 18*time.Second, "how long credentials live; AWS says 15m")
 	flags.BoolVar(&s.keep, "keep", false, "stay up after the summary, until Ctrl-C")
 	flags.StringVar(&s.sdk, "workload", "auto", "what the workload is written with: boto3, go, or auto for boto3 where it is installed")
+	flags.BoolVar(&s.role, "role", false, "have the workload get the credentials of a role that the person may assume")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}

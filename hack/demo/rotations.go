@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"awslogin.dev/operator/hack/show"
+	"awslogin.dev/operator/internal/fakeaws"
 )
 
 // rotation is one line of the table.
@@ -49,12 +50,14 @@ Summary of %s, which stand for %s:
   failed calls                          %d
   shortest life of mounted credentials  %s of %s, which stands for %s of 15
   requests to AWS Sign-In               %d (one before the first credentials were published), %d refused
-
+%s
 `, seconds(d.duration), minutes(d.real(d.duration)), rotations, calls, keys, failed,
-		seconds(shortest), seconds(d.lifetime), minutes(d.real(shortest)), stats.Requests, stats.Refused)
+		seconds(shortest), seconds(d.lifetime), minutes(d.real(shortest)), stats.Requests, stats.Refused, d.aboutRole(stats))
 	switch promised := d.lifetime / 3; {
 	case failed > 0:
 		return fmt.Errorf("%d of %d calls failed, the first with: %s", failed, calls, first)
+	case d.workload.principal() != d.principal():
+		return fmt.Errorf("the workload is %s, not %s", d.workload.principal(), d.principal())
 	case rotations == 0:
 		return fmt.Errorf("there was no rotation in %s; the LoginSession says %s", seconds(d.duration), d.session.condition())
 	case shortest < promised:
@@ -62,4 +65,22 @@ Summary of %s, which stand for %s:
 	}
 	fmt.Println("After one `aws login` the workload always had credentials that work.")
 	return nil
+}
+
+// principal is whom the workload has to be.
+func (d *demo) principal() string {
+	if d.role {
+		return assumed
+	}
+	return person
+}
+
+// aboutRole is a line of the summary.
+func (d *demo) aboutRole(stats fakeaws.Stats) string {
+	if !d.role || len(stats.RoleRequests) == 0 {
+		return ""
+	}
+	last := stats.RoleRequests[len(stats.RoleRequests)-1]
+	return fmt.Sprintf("  the role was assumed                  %d times, in the name of %s; the workload never had the person's own credentials\n",
+		stats.RolesAssumed, last.SourceIdentity)
 }

@@ -25,6 +25,9 @@ const (
 	namespace = "default"
 	// person is who signs in; the account is one of AWS's documentation.
 	person = "arn:aws:iam::111122223333:user/alice"
+	// roleARN is what the person may assume, and assumed what the workload is then.
+	roleARN = "arn:aws:iam::111122223333:role/workload"
+	assumed = "arn:aws:sts::111122223333:assumed-role/workload/" + namespace + "." + sessionName
 	// sample is the LoginSession that people are shown, and loginCacheSecret the
 	// Secret that it names.
 	sample           = "config/samples/loginsession.yaml"
@@ -47,7 +50,7 @@ func (d *demo) signIn(ctx context.Context) error {
 }
 
 // applySession applies the sample, changed in one field: a pod's mount path
-// cannot be mounted here. It returns when the operator says that all is well.
+// cannot be mounted here. With a role it has another. It returns when the operator says that all is well.
 func (d *demo) applySession(ctx context.Context) error {
 	object, err := readSample()
 	if err != nil {
@@ -57,12 +60,19 @@ func (d *demo) applySession(ctx context.Context) error {
 	if err := unstructured.SetNestedField(object.Object, mountPath, "spec", "target", "mountPath"); err != nil {
 		return err
 	}
+	changes := "spec.target.mountPath set to " + mountPath
+	if d.role {
+		changes += "\n         and spec.assumeRole.roleARN to " + roleARN
+		if err := unstructured.SetNestedField(object.Object, roleARN, "spec", "assumeRole", "roleARN"); err != nil {
+			return err
+		}
+	}
 	d.session = &session{ready: make(chan struct{}), show: d.Show}
 	go d.watch(ctx, &v1alpha1.LoginSessionList{}, sessionName, d.session.observe)
 	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), owner); err != nil {
 		return fmt.Errorf("apply %s: %w", sample, err)
 	}
-	d.Say("applied %s, with spec.target.mountPath set to %s", sample, mountPath)
+	d.Say("applied %s, with %s", sample, changes)
 	if err := d.session.waitReady(ctx); err != nil {
 		return err
 	}

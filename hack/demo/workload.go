@@ -146,6 +146,13 @@ func (w *workload) countFailure(c call) string {
 	return ""
 }
 
+// principal is who AWS STS said last that the workload is.
+func (w *workload) principal() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.who
+}
+
 // result is the number of calls and of failed ones so far, how many access keys
 // calls succeeded with, and why the first one failed.
 func (w *workload) result() (calls, failed, keys int, first string) {

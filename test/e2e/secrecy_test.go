@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -113,8 +114,24 @@ func unkind() []fakeaws.Fault {
 	}
 }
 
+// unkindSTS is the same of AWS STS.
+func unkindSTS() []fakeaws.Fault {
+	quoted := []byte("<ErrorResponse><Error><Code>" + canary + "</Code><Message>" + canary + "</Message></Error></ErrorResponse>")
+	header := http.Header{"X-Amzn-Requestid": {canary}, "Retry-After": {canary}}
+	return []fakeaws.Fault{
+		{Status: 403, Code: "AccessDenied", Message: "not authorized to perform: sts:AssumeRole on " + canary, Header: header},
+		{Status: 400, Code: "ValidationError", Message: canary, Header: header},
+		{Status: 400, Code: canary, Message: canary},
+		{Status: 503, Body: quoted, Header: header},
+		{Status: 200, Body: quoted},
+		{Status: 200, Body: []byte(canary), Header: http.Header{"Content-Length": {"1000"}}},
+		fakeaws.LostReply(), fakeaws.ExpiresIn(0),
+	}
+}
+
 func TestNoSecretLeavesItsSecret(t *testing.T) {
-	s := newStageWith(t, fakeaws.Options{CredentialLifetime: lifetime, Canary: canary})
+	s := newStageWith(t, fakeaws.Options{CredentialLifetime: lifetime, RoleLifetime: lifetime, Canary: canary})
+	s.aws.AddRole(fakeaws.Role{ARN: role, AllowSourceIdentity: true})
 	l := s.newLine()
 	metrics := freeAddress(t)
 	p := s.start([]string{"--zap-log-level=9", "--zap-devel", "--metrics-bind-address=" + metrics}, l.environment...)
@@ -122,6 +139,12 @@ func TestNoSecretLeavesItsSecret(t *testing.T) {
 	s.applySession("dev", "target: {formats: [CredentialProcess, LoginCache, Environment, SharedCredentials]}")
 	s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
 
+	for i, fault := range unkindSTS() {
+		s.aws.InjectSTS(fault)
+		s.applySession("role", fmt.Sprintf("assumeRole: {roleARN: %q, sessionName: another-%d}", role, i)) // is asked for at once
+		s.await("AWS STS has been unkind", func() bool { return s.aws.Stats().STSFaults == i+1 })
+	}
+	s.awaitReady("role", metav1.ConditionTrue, "Refreshed")
 	s.aws.Inject(unkind()...)
 	s.await("AWS has been unkind", func() bool { return s.aws.Stats().Faults == len(unkind()) })
 	for step, faults := range indiscreet() {
@@ -156,8 +179,9 @@ func (s *stage) expectDiscretion(p *process, metrics string) {
 	s.must(api.List(s.ctx, &sessions, client.InNamespace(s.namespace)))
 	s.must(api.List(s.ctx, &events, client.InNamespace(s.namespace)))
 	told["status"], told["events"] = asJSON(s.T, sessions), asJSON(s.T, events)
-	told["metadata of Secrets"] = asJSON(s.T, []metav1.ObjectMeta{s.secret("login").ObjectMeta, s.secret("dev").ObjectMeta})
-	if !strings.Contains(told["log"], "refreshing") || !strings.Contains(told["log"], "goroutine ") || !strings.Contains(told["events"], "ReloginRequired") {
+	told["metadata of Secrets"] = asJSON(s.T, []metav1.ObjectMeta{s.secret("login").ObjectMeta, s.secret("dev").ObjectMeta, s.secret("role").ObjectMeta})
+	if !strings.Contains(told["log"], "refreshing") || !strings.Contains(told["log"], "goroutine ") || !strings.Contains(told["events"], "ReloginRequired") ||
+		!strings.Contains(told["events"], "RoleDenied") {
 		s.Fatalf("the test sees too little: log of %d bytes", len(told["log"]))
 	}
 	if strings.Contains(told["log"], `"body"`) {

@@ -28,7 +28,10 @@ import (
 	"awslogin.dev/operator/internal/fakeaws"
 )
 
-const alice = "arn:aws:sts::111122223333:assumed-role/Admin/alice"
+const (
+	alice = "arn:aws:sts::111122223333:assumed-role/Admin/alice"
+	role  = "arn:aws:iam::111122223333:role/workload"
+)
 
 // lifetime of credentials on a stage: short, so that a rotation takes seconds.
 const lifetime = 6 * time.Second
