@@ -105,6 +105,17 @@ var lastingStates = map[string]lasting{
 	}, func(w *world) {
 		w.change("dev", func(s *v1alpha1.LoginSession) { s.Spec.SignInRegion = "" })
 	}},
+	"RoleDenied": {"RoleDenied", func(w *world) { w.change("dev", assuming(deploy)) },
+		func(w *world) { w.trusting(deploy); w.pass(10 * time.Minute) }},
+	"RoleRejected": {"RoleRejected", func(w *world) {
+		w.trusting(deploy)
+		w.change("dev", assuming(deploy, func(role *v1alpha1.AssumeRole) { role.Policy = "{}" }))
+	}, func(w *world) { w.change("dev", assuming(deploy)) }},
+	"RoleFailing": {"RoleFailing", func(w *world) {
+		w.trusting(deploy)
+		w.change("dev", assuming(deploy))
+		always("POST ", faultproxy.Fault{Status: 503})(w)
+	}, func(w *world) { unhindered(w); w.pass(4 * time.Minute) }},
 	"suspended": {"", func(w *world) { w.change("dev", func(s *v1alpha1.LoginSession) { s.Spec.Suspend = true }) },
 		func(w *world) { w.change("dev", func(s *v1alpha1.LoginSession) { s.Spec.Suspend = false }) }},
 	"well": {"Refreshed", func(*world) {}, func(*world) {}},
