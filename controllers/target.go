@@ -190,7 +190,7 @@ func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, f
 // holdsBetter says whether the target has credentials of this very login that
 // outlive the newest ones.
 func (a *attempt) holdsBetter() bool {
-	return a.session.Spec.AssumeRole == nil && a.published != nil && a.memory.publishedKey == a.login.KeyThumbprint() &&
+	return a.published != nil && a.memory.publishedKey == a.login.KeyThumbprint() &&
 		a.published.accessKeyID != a.login.Credentials.AccessKeyID &&
 		a.published.schedule().Outlives(a.login.Credentials.ExpiresAt, a.now)
 }

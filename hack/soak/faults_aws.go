@@ -32,6 +32,8 @@ func faultsOfAWS() []fault {
 		{"replies of AWS are no JSON", 1, medium, afterRetry, signIn(0.5, 0, always(fakeaws.Garbled([]byte("<html>"))))},
 		{"AWS says that credentials live 1 s", 1, short, afterRetry, signIn(1, few, always(fakeaws.ExpiresIn(1)))},
 		{"AWS answers 400 once in a while", 1, short, afterRetry, signIn(0.3, few, always(fakeaws.Rejected()))},
+		{"AWS STS answers 503", 1, long, afterRetry, askSTS(faultproxy.Fault{Status: http.StatusServiceUnavailable})},
+		{"replies of AWS STS are lost", 1, medium, afterRetry, askSTS(faultproxy.Fault{Lose: true})},
 		{"AWS cannot be reached", 1, long, afterHeavy, awsIsAway},
 	}
 }
@@ -49,6 +51,20 @@ func signIn(share float64, most int, make func(*strike) fakeaws.Fault) func(cont
 		s.awsGate.Judge(func(request *http.Request) faultproxy.Fault {
 			if faultproxy.Step(request) == "POST v1/token" && s.roll(share, most) {
 				s.inject(make(s))
+			}
+			return faultproxy.Fault{}
+		})
+		defer s.awsGate.Judge(nil)
+		return show.Sleep(ctx, s.lasts)
+	}
+}
+
+// askSTS lets something happen to a share of the requests to AWS STS.
+func askSTS(fault faultproxy.Fault) func(context.Context, *strike) error {
+	return func(ctx context.Context, s *strike) error {
+		s.awsGate.Judge(func(request *http.Request) faultproxy.Fault {
+			if faultproxy.Step(request) == "POST " && s.roll(0.7, 0) {
+				return fault
 			}
 			return faultproxy.Fault{}
 		})

@@ -24,6 +24,12 @@ const (
 	sharingEach = 10
 )
 
+// Every fifth LoginSession assumes this role.
+const (
+	roleARN    = "arn:aws:iam::111122223333:role/workload"
+	assumedARN = "arn:aws:sts::111122223333:assumed-role/workload/"
+)
+
 // login is a person's login cache, which one or more LoginSessions name.
 type login struct {
 	key     types.NamespacedName // of its Secret
@@ -42,6 +48,7 @@ type member struct {
 	login   *login
 	formats []v1alpha1.TargetFormat
 	policy  v1alpha1.DeletionPolicy
+	role    bool      // whether it assumes roleARN
 	uid     types.UID // when it was created first
 
 	mu      sync.Mutex
@@ -93,7 +100,7 @@ func (k *soak) addMember(ctx context.Context, i int) error {
 	l := k.logins[len(k.logins)-1]
 	m := &member{
 		key: types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("s-%03d", i)}, login: l,
-		formats: assortment[i%len(assortment)], policy: v1alpha1.DeletionPolicyDelete,
+		formats: assortment[i%len(assortment)], policy: v1alpha1.DeletionPolicyDelete, role: i%5 == 4,
 	}
 	if i%7 == 0 {
 		m.policy = v1alpha1.DeletionPolicyRetain
@@ -143,6 +150,14 @@ func (l *login) next() string {
 	return l.person
 }
 
+// expects says whether workloads may be this principal now.
+func (m *member) expects(principal string, grace time.Duration) bool {
+	if m.role {
+		return principal == assumedARN+m.key.Namespace+"."+m.key.Name
+	}
+	return m.login.expects(principal, grace)
+}
+
 // expects says whether workloads of this login may be this person now.
 func (l *login) expects(person string, grace time.Duration) bool {
 	l.mu.Lock()
@@ -154,6 +169,9 @@ func (k *soak) create(ctx context.Context, m *member) (*v1alpha1.LoginSession, e
 	session := &v1alpha1.LoginSession{ObjectMeta: metav1.ObjectMeta{Namespace: m.key.Namespace, Name: m.key.Name}}
 	session.Spec.LoginCacheSecretRef.Name = m.login.key.Name
 	session.Spec.Target = v1alpha1.Target{Formats: m.formats, DeletionPolicy: m.policy}
+	if m.role {
+		session.Spec.AssumeRole = &v1alpha1.AssumeRole{RoleARN: roleARN}
+	}
 	if err := k.api.Create(ctx, session); err != nil {
 		return nil, fmt.Errorf("create LoginSession %s: %w", m.key, err)
 	}

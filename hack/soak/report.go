@@ -71,7 +71,7 @@ func (k *soak) table() string {
 	soaked, ideal := m.ended.Sub(m.begun), k.idealRefreshes()
 	row("seed", "%d", k.seed)
 	row("time", "%s, which stands for %.1f hours", soaked.Round(time.Second), k.real(soaked).Hours())
-	row("LoginSessions", "%d, with %d login caches", len(k.members), len(k.logins))
+	row("LoginSessions", "%d, with %d login caches; %d assume a role", len(k.members), len(k.logins), k.assumers())
 	row("lifetime of credentials", "%s, for AWS's 15 minutes", k.lifetime)
 	row("starts of the replicas", "a %d, b %d", k.replicas[0].startCount(), k.replicas[1].startCount())
 	row("changes of leader", "%d", m.leaders)
@@ -87,6 +87,7 @@ func (k *soak) table() string {
 	row("refreshes", "%d", m.rotated)
 	row("  without any fault", "%.0f", ideal)
 	row("  extra", "%+.1f %%", 100*(float64(m.rotated)/ideal-1))
+	row("roles assumed", "%d times", stats.RolesAssumed)
 	row("requests to AWS Sign-In", "%d", m.requests)
 	row("  with a spent refresh token", "%d, after %d replies that were lost", m.replayed, k.lostReplies.Load())
 	row("  refused by AWS itself", "%d", stats.Refused)
@@ -101,6 +102,15 @@ func (k *soak) table() string {
 	}
 	_ = w.Flush()
 	return buffer.String()
+}
+
+func (k *soak) assumers() (count int) {
+	for _, m := range k.members {
+		if m.role {
+			count++
+		}
+	}
+	return count
 }
 
 // idealRefreshes is how often the logins are due in the time that was measured.

@@ -107,7 +107,8 @@ func readManifest(object client.Object, path string) error {
 // startAWS starts one AWS with two entrances: a gate for the operator, and one
 // where nothing goes wrong, for workloads.
 func (k *soak) startAWS(context.Context) error {
-	k.aws = fakeaws.New(fakeaws.Options{CredentialLifetime: k.lifetime})
+	k.aws = fakeaws.New(fakeaws.Options{CredentialLifetime: k.lifetime, RoleLifetime: k.lifetime})
+	k.aws.AddRole(fakeaws.Role{ARN: roleARN, AllowSourceIdentity: true})
 	plain := httptest.NewServer(http.HandlerFunc(k.aws.ServeHTTP))
 	k.CleanUp(func() error {
 		plain.Close()

@@ -50,7 +50,7 @@ func (k *soak) judgeAnswer(m *member, person string, err error) {
 	switch {
 	case err != nil:
 		k.findings.asked(k.violation(m.key.String(), err.Error()))
-	case !m.login.expects(person, k.share(6)):
+	case !m.expects(person, k.share(6)):
 		k.findings.asked(k.violation(m.key.String(), "has credentials of "+person+", who is not signed in"))
 	default:
 		k.findings.asked(nil)
