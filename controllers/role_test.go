@@ -241,6 +241,47 @@ func TestRoleIsAssumedAgain(t *testing.T) {
 	}
 }
 
+// Nothing else need wake the LoginSession at that time.
+func TestRoleIsAssumedAgainInTime(t *testing.T) {
+	w := assumed(t)
+	next := w.get("dev").Status.AssumedRole.NextAssumeAt.Time
+	for wake := w.reconcile("dev"); w.clock.Now().Before(next); {
+		if at := w.clock.Now().Add(wake); at.After(next.Add(time.Second)) {
+			t.Fatalf("it is looked at again %s after the role is due", at.Sub(next))
+		}
+		wake = w.sleep(wake, "dev")
+	}
+	w.expectAssumed(2)
+}
+
+func TestRoleIsAssumedThoughTheLoginCannotBeRefreshed(t *testing.T) {
+	w := assumed(t)
+	w.wakeUntil(w.get("dev").Status.AssumedRole.NextAssumeAt.Add(-time.Minute), "dev")
+	w.aws.Inject(repeat(fakeaws.ServerError(), 100)...)
+	w.request("dev", "now")
+	w.reconcile("dev")
+	w.expect("dev", "Reconciling", "True RefreshFailing")
+	w.wakeUntil(w.clock.Now().Add(2*time.Minute), "dev")
+	w.expect("dev", "Reconciling", "True RefreshFailing", "Ready", "True Refreshed")
+	if left := w.mounted("dev").ExpiresAt.Sub(w.clock.Now()); left < 55*time.Minute {
+		t.Errorf("the role has %s left", left)
+	}
+}
+
+// However long the role's credentials live, those of the login do not.
+func TestLoginThatCannotBeReadIsTriedAgainNoMoreRarelyWithARole(t *testing.T) {
+	w := assumed(t)
+	w.interpose()
+	always("GET secrets/login", apiFaults["500"])(w)
+	for range 12 {
+		wait, err := w.attempt("dev")
+		if err != nil || wait > 54*time.Second {
+			t.Fatalf("the next look is in %s, %v", wait, err)
+		}
+		w.pass(wait)
+	}
+}
+
 func named(name string) func(*v1alpha1.AssumeRole) {
 	return func(role *v1alpha1.AssumeRole) { role.SessionName = name }
 }
@@ -496,8 +537,10 @@ func TestFailingRoleIsTriedAgainEverMoreRarely(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("login")
 	w.session("dev", assuming(deploy))
-	start := w.clock.Now()
-	w.wakeUntil(start.Add(time.Hour), "dev")
+	if wake := w.reconcile("dev"); wake < time.Second || wake > 1200*time.Millisecond {
+		t.Errorf("the first wait is %s", wake)
+	}
+	w.wakeUntil(w.clock.Now().Add(time.Hour), "dev")
 	if refused := w.aws.Stats().STSRefused["AccessDenied"]; refused < 10 || refused > 20 {
 		t.Errorf("AWS was asked %d times in an hour", refused)
 	}
