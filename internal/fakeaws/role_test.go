@@ -265,6 +265,15 @@ func TestSessionTokenGrowsWithPoliciesAndTags(t *testing.T) {
 	}
 }
 
+func TestSessionTokenIsLimitedWithItsCanary(t *testing.T) {
+	s := fakeaws.New(fakeaws.Options{Canary: "CANARY7x"})
+	s.AddRole(deployRole())
+	form := fairForm()
+	fullToken(0)(form)
+	w := assume(s, readFile(t, s.Login(admin).Cache()), form, time.Now())
+	wantSTSError(t, w, http.StatusBadRequest, "PackedPolicyTooLarge", "Serialized token too large for session")
+}
+
 func TestDisabledRegionIssuesNothing(t *testing.T) {
 	s := fakeaws.New(fakeaws.Options{})
 	s.AddRole(deployRole())

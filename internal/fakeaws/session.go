@@ -74,8 +74,8 @@ func (s *Server) issue(session *session) *issued {
 	return i
 }
 
-// newCredentials makes an access key, with so many bytes in its session token. An expired one is remembered for as long as it lived, to be told apart from a key
-// that never was.
+// newCredentials makes an access key, with so many bytes in its session token. An expired key is remembered for as long as
+// it lived, to be told apart from a key that never was.
 func (s *Server) newCredentials(sub string, tokenBytes int, now, expiresAt time.Time) *credentials {
 	c := &credentials{
 		sub:             sub,
