@@ -41,16 +41,18 @@ const (
 	maxPolicyARNs = 10
 	maxTags       = 50
 
-	// packedLimit is what the session policies and tags may pack to. AWS does not publish how it packs; here each
-	// character of a policy and of a policy's ARN takes one, and each of a tag's key and value takes two, which comes near
-	// the percentages that people report.
-	packedLimit = 1024
+	// maxPolicies is how many characters the session policies and the ARNs of the managed ones may have together.
+	maxPolicies = 2048
+
+	// maxSessionToken is how long a session token can be, into which AWS packs the session policies and tags. AWS does not
+	// publish how it packs; here each character takes a byte of what is then encoded in base64, so that 2400 have room.
+	maxSessionToken = 4096
 
 	roleRequestsKept = 100
 )
 
 // assumeRole serves the action AssumeRole. Not known here, and so refused, are its parameters for multi-factor
-// authentication (SerialNumber, TokenCode), TransitiveTagKeys and ProvidedContexts.
+// authentication (SerialNumber, TokenCode), TransitiveTagKeys, ProvidedContexts and MinimumSessionTokenSize.
 func assumeRole(s *Server, call *stsCall) (serve func() (any, error), err error) {
 	asked, err := readRoleRequest(call.form)
 	if err != nil {
@@ -59,11 +61,11 @@ func assumeRole(s *Server, call *stsCall) (serve func() (any, error), err error)
 	asked.Caller, asked.Region = call.caller.sub, call.region
 	s.remember(asked)
 	return func() (any, error) {
-		session, err := s.assume(call.caller, asked)
+		c, err := s.assume(call.caller, asked)
 		if err != nil {
 			return nil, err
 		}
-		return session.result(call.fault.ExpiresIn, s.now()), nil
+		return newAssumeRoleResult(c, call.fault.ExpiresIn, s.now()), nil
 	}, nil
 }
 
@@ -108,10 +110,14 @@ func (r RoleRequest) check(keys []string) error {
 			return invalidParameter("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
 	}
-	if err := checkPolicy(r.Policy); err != nil {
-		return err
+	if policies, _ := r.plainSizes(); policies > maxPolicies {
+		return tooLarge(fmt.Sprintf("The session policies have %d characters, more than %d.", policies, maxPolicies))
 	}
-	return r.checkPackedSize()
+	return checkPolicy(r.Policy)
+}
+
+func tooLarge(message string) error {
+	return &stsError{http.StatusBadRequest, "PackedPolicyTooLarge", message}
 }
 
 func invalidParameter(message string) error {
@@ -133,12 +139,7 @@ func checkPolicy(policy string) error {
 	return nil
 }
 
-// packedSize is in percent of what is allowed, rounded up.
-func packedSize(policies, tags int) int {
-	return (100*(policies+2*tags) + packedLimit - 1) / packedLimit
-}
-
-// plainSizes are the numbers of characters in the policies and in the tags.
+// plainSizes are the numbers of characters of the policies and of the tags.
 func (r RoleRequest) plainSizes() (policies, tags int) {
 	policies = utf8.RuneCountInString(r.Policy)
 	for _, arn := range r.PolicyARNs {
@@ -150,47 +151,35 @@ func (r RoleRequest) plainSizes() (policies, tags int) {
 	return policies, tags
 }
 
-func (r RoleRequest) checkPackedSize() error {
-	policies, tags := r.plainSizes()
-	size := packedSize(policies, tags)
-	if size <= 100 {
-		return nil
-	}
-	message := fmt.Sprintf("Packed policy consumes %d%% of allotted space, please use smaller policy.", size)
-	if policies == 0 {
-		message = fmt.Sprintf("Packed size of session tags consumes %d%% of allotted space.", size)
-	}
-	return &stsError{http.StatusBadRequest, "PackedPolicyTooLarge", message}
-}
-
 func (s *Server) remember(asked RoleRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept := s.stats.RoleRequests
-	s.stats.RoleRequests = append(kept[max(0, len(kept)-roleRequestsKept+1):], asked)
-}
-
-// roleSession is the outcome of an AssumeRole request.
-type roleSession struct {
-	credentials *credentials
-	packedSize  int
+	s.stats.RoleRequests = append(s.stats.RoleRequests, asked)
+	if n := len(s.stats.RoleRequests); n > roleRequestsKept {
+		s.stats.RoleRequests = s.stats.RoleRequests[n-roleRequestsKept:]
+	}
 }
 
 // assume judges who asks for what, and issues the role's credentials.
-func (s *Server) assume(caller *credentials, asked RoleRequest) (roleSession, error) {
+func (s *Server) assume(caller *credentials, asked RoleRequest) (*credentials, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.disabledRegions[asked.Region] {
-		return roleSession{}, &stsError{http.StatusForbidden, "RegionDisabledException",
+		return nil, &stsError{http.StatusForbidden, "RegionDisabledException",
 			"STS is not activated in this region for account:" + accountOf(asked.RoleARN) +
 				". Your account administrator can activate STS in this region using the IAM Console."}
 	}
 	role, sourceIdentity, err := s.authorize(caller, asked)
 	if err != nil {
-		return roleSession{}, err
+		return nil, err
 	}
 	if err := role.limit(asked.Duration); err != nil {
-		return roleSession{}, err
+		return nil, err
+	}
+	policies, tags := asked.plainSizes()
+	tokenBytes := sessionTokenBytes + policies + tags
+	if s.secretSize(tokenBytes) > maxSessionToken {
+		return nil, tooLarge("Serialized token too large for session")
 	}
 	lifetime := asked.Duration
 	if s.roleLifetime > 0 {
@@ -198,39 +187,44 @@ func (s *Server) assume(caller *credentials, asked RoleRequest) (roleSession, er
 	}
 	now := s.now()
 	arn := sessionARN(roleForm.FindStringSubmatch(role.ARN), asked.SessionName)
-	c := s.newCredentials(arn, now, now.Add(lifetime).Truncate(time.Second)) // AWS tells whole seconds
+	c := s.newCredentials(arn, tokenBytes, now, now.Add(lifetime).Truncate(time.Second)) // AWS tells whole seconds
 	c.sourceIdentity = sourceIdentity
 	s.stats.RolesAssumed++
-	return roleSession{c, packedSize(asked.plainSizes())}, nil
+	return c, nil
 }
 
-// result is the answer, with an Expiration in expiresIn seconds in place of the true one unless it is nil.
-func (r roleSession) result(expiresIn *int64, now time.Time) assumeRoleResult {
-	c := r.credentials
+// newAssumeRoleResult is the answer, with an Expiration in expiresIn seconds in place of the true one unless it is nil.
+func newAssumeRoleResult(c *credentials, expiresIn *int64, now time.Time) assumeRoleResult {
 	expiration := c.expiresAt
 	if expiresIn != nil {
 		expiration = time.Unix(now.Unix()+*expiresIn, 0)
 	}
+	size := len(c.sessionToken)
+	utilization := (100*size + maxSessionToken - 1) / maxSessionToken
 	return assumeRoleResult{
-		AccessKeyID:      c.accessKeyID,
-		SecretAccessKey:  c.secretAccessKey,
-		SessionToken:     c.sessionToken,
-		Expiration:       expiration.UTC().Format("2006-01-02T15:04:05Z"),
-		AssumedRoleID:    userIDOf(c.sub),
-		ARN:              c.sub,
-		PackedPolicySize: r.packedSize,
-		SourceIdentity:   c.sourceIdentity,
+		AccessKeyID:             c.accessKeyID,
+		SecretAccessKey:         c.secretAccessKey,
+		SessionToken:            c.sessionToken,
+		Expiration:              expiration.UTC().Format("2006-01-02T15:04:05Z"),
+		AssumedRoleID:           userIDOf(c.sub),
+		ARN:                     c.sub,
+		PackedPolicySize:        utilization,
+		SessionTokenSize:        size,
+		SessionTokenUtilization: utilization,
+		SourceIdentity:          c.sourceIdentity,
 	}
 }
 
 type assumeRoleResult struct {
-	XMLName          xml.Name `xml:"AssumeRoleResult"`
-	AccessKeyID      string   `xml:"Credentials>AccessKeyId"`
-	SecretAccessKey  string   `xml:"Credentials>SecretAccessKey"`
-	SessionToken     string   `xml:"Credentials>SessionToken"`
-	Expiration       string   `xml:"Credentials>Expiration"`
-	AssumedRoleID    string   `xml:"AssumedRoleUser>AssumedRoleId"`
-	ARN              string   `xml:"AssumedRoleUser>Arn"`
-	PackedPolicySize int      `xml:"PackedPolicySize,omitempty"` // AWS tells none without policies and tags
-	SourceIdentity   string   `xml:"SourceIdentity,omitempty"`
+	XMLName                 xml.Name `xml:"AssumeRoleResult"`
+	AccessKeyID             string   `xml:"Credentials>AccessKeyId"`
+	SecretAccessKey         string   `xml:"Credentials>SecretAccessKey"`
+	SessionToken            string   `xml:"Credentials>SessionToken"`
+	Expiration              string   `xml:"Credentials>Expiration"`
+	AssumedRoleID           string   `xml:"AssumedRoleUser>AssumedRoleId"`
+	ARN                     string   `xml:"AssumedRoleUser>Arn"`
+	PackedPolicySize        int      // of old, and now the same as SessionTokenUtilization
+	SessionTokenSize        int
+	SessionTokenUtilization int    // in percent, rounded up
+	SourceIdentity          string `xml:"SourceIdentity,omitempty"`
 }

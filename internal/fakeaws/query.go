@@ -51,7 +51,7 @@ func (f *form) optional(name string, s shape) string {
 
 func (f *form) required(name string, s shape) string {
 	if _, ok := f.parameters[name]; !ok {
-		f.violations = append(f.violations, violation("null", name, "Member must not be null"))
+		f.violations = append(f.violations, violation(name, "null", "not be null"))
 	}
 	return f.optional(name, s)
 }
@@ -65,17 +65,17 @@ func (f *form) integer(name string, least, greatest, missing int) int {
 	n, err := strconv.Atoi(value)
 	switch {
 	case err != nil:
-		f.violations = append(f.violations, violation(quote(value), name, "Member must be an integer"))
+		f.violations = append(f.violations, violation(name, quote(value), "be an integer"))
 	case n < least:
-		f.violations = append(f.violations, violation(quote(value), name, fmt.Sprintf("Member must have value greater than or equal to %d", least)))
+		f.violations = append(f.violations, violation(name, quote(value), "have value greater than or equal to %d", least))
 	case n > greatest:
-		f.violations = append(f.violations, violation(quote(value), name, fmt.Sprintf("Member must have value less than or equal to %d", greatest)))
+		f.violations = append(f.violations, violation(name, quote(value), "have value less than or equal to %d", greatest))
 	}
 	return n
 }
 
-// list reads the members of a list (Tags.member.1.Key ...) and returns how many there are: read is called for each name
-// that has a parameter, such as Tags.member.1. An empty list is sent as its bare name.
+// list calls read for each member of a list, such as Tags.member.1, up to the first number that no parameter begins with.
+// An empty list is sent as its bare name.
 func (f *form) list(name string, most int, read func(member string)) {
 	if f.parameters[name] == "" {
 		delete(f.parameters, name)
@@ -85,7 +85,8 @@ func (f *form) list(name string, most int, read func(member string)) {
 		read(fmt.Sprintf("%s.member.%d", name, n+1))
 	}
 	if n > most {
-		f.violations = append(f.violations, violation(fmt.Sprintf("a list of %d", n), name, fmt.Sprintf("Member must have length less than or equal to %d", most)))
+		list := fmt.Sprintf("a list of %d", n)
+		f.violations = append(f.violations, violation(name, list, "have length less than or equal to %d", most))
 	}
 }
 
@@ -130,21 +131,22 @@ func (s shape) violations(name, value string) []string {
 	var found []string
 	length := utf8.RuneCountInString(value)
 	if length < s.min {
-		found = append(found, violation(quote(value), name, fmt.Sprintf("Member must have length greater than or equal to %d", s.min)))
+		found = append(found, violation(name, quote(value), "have length greater than or equal to %d", s.min))
 	}
 	if length > s.max {
-		found = append(found, violation(quote(value), name, fmt.Sprintf("Member must have length less than or equal to %d", s.max)))
+		found = append(found, violation(name, quote(value), "have length less than or equal to %d", s.max))
 	}
 	if !s.whole.MatchString(value) {
-		found = append(found, violation(quote(value), name, "Member must satisfy regular expression pattern: "+s.pattern))
+		found = append(found, violation(name, quote(value), "satisfy regular expression pattern: %s", s.pattern))
 	}
 	return found
 }
 
 func quote(value string) string { return "'" + value + "'" }
 
-func violation(value, name, constraint string) string {
-	return fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: %s", value, placeOf(name), constraint)
+func violation(name, value, constraint string, args ...any) string {
+	return fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: Member must ", value, placeOf(name)) +
+		fmt.Sprintf(constraint, args...)
 }
 
 var memberIndex = regexp.MustCompile(`member\.([0-9]+)`)

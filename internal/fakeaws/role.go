@@ -62,7 +62,6 @@ func (s *Server) AddRole(r Role) {
 			panic(fmt.Sprintf("fakeaws: %q is not the ARN of a principal", principal))
 		}
 	}
-	r.Trusted = slices.Clone(r.Trusted)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.roles[r.ARN] = r
@@ -92,7 +91,10 @@ func (s *Server) setRegionDisabled(region string, disabled bool) {
 // trusts says whether the trust policy names the caller.
 func (r Role) trusts(caller string) bool {
 	return slices.ContainsFunc(r.Trusted, func(principal string) bool {
-		return principal == caller || isRoot(principal) && accountOf(principal) == accountOf(caller) || isSessionOf(caller, principal)
+		if isRoot(principal) {
+			return accountOf(principal) == accountOf(caller)
+		}
+		return principal == caller || isSessionOf(caller, principal)
 	})
 }
 
@@ -124,7 +126,8 @@ func (s *Server) authorize(caller *credentials, asked RoleRequest) (role Role, s
 		return Role{}, "", &stsError{http.StatusForbidden, "AccessDenied", "Roles may not be assumed by root accounts."}
 	case !ok, !role.trusts(caller.sub), role.ExternalID != "" && role.ExternalID != asked.ExternalID:
 		return denied("sts:AssumeRole")
-	case sourceIdentity != "" && !role.AllowSourceIdentity, caller.sourceIdentity != "" && sourceIdentity != caller.sourceIdentity:
+	case sourceIdentity != "" && !role.AllowSourceIdentity,
+		caller.sourceIdentity != "" && caller.sourceIdentity != sourceIdentity:
 		return denied("sts:SetSourceIdentity")
 	case len(asked.Tags) > 0 && !role.AllowTags:
 		return denied("sts:TagSession")

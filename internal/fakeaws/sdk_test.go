@@ -55,6 +55,15 @@ func TestJavaScriptSDKRefreshesAndIsWhoItSays(t *testing.T) {
 	}
 }
 
+func pythonEnv(f file) []string {
+	return []string{
+		"AWS_ACCESS_KEY_ID=" + f.AccessToken.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + f.AccessToken.SecretAccessKey,
+		"AWS_SESSION_TOKEN=" + f.AccessToken.SessionToken,
+		"AWS_DEFAULT_REGION=us-east-1",
+	}
+}
+
 func TestPythonSDKIsWhoItSays(t *testing.T) {
 	python := sdktest.Python(t)
 	s := fakeaws.New(fakeaws.Options{})
@@ -62,12 +71,7 @@ func TestPythonSDKIsWhoItSays(t *testing.T) {
 	defer server.Close()
 	f := readFile(t, s.Login(admin).Cache())
 	cmd := exec.Command(python, "testdata/caller_identity.py", server.URL)
-	cmd.Env = []string{
-		"AWS_ACCESS_KEY_ID=" + f.AccessToken.AccessKeyID,
-		"AWS_SECRET_ACCESS_KEY=" + f.AccessToken.SecretAccessKey,
-		"AWS_SESSION_TOKEN=" + f.AccessToken.SessionToken,
-		"AWS_DEFAULT_REGION=us-east-1",
-	}
+	cmd.Env = pythonEnv(f)
 	if arn := identity(t, cmd, s); arn != admin {
 		t.Errorf("is %s, want %s", arn, admin)
 	}

@@ -7,7 +7,11 @@ import (
 	"time"
 )
 
-const tokenType = "aws_sigv4" // AWS Sign-In model: the only token type
+const (
+	tokenType = "aws_sigv4" // AWS Sign-In model: the only token type
+
+	sessionTokenBytes = 672 // before base64; with session policies and tags it is more
+)
 
 // session is one `aws login`. The server's mutex guards what changes.
 type session struct {
@@ -63,21 +67,21 @@ func (s *Server) start(opened *session) *issued {
 // session token cannot be called back.
 func (s *Server) issue(session *session) *issued {
 	now := s.now()
-	c := s.newCredentials(session.sub, now, now.Add(s.credentialLifetime))
+	c := s.newCredentials(session.sub, sessionTokenBytes, now, now.Add(s.credentialLifetime))
 	c.sourceIdentity = session.sourceIdentity
 	i := &issued{credentials: c, refreshToken: s.newSecret(1350)}
 	s.grants.put(i.refreshToken, &grant{session: session}, now, time.Time{})
 	return i
 }
 
-// newCredentials makes an access key. An expired one is remembered for as long as it lived, to be told apart from a key
-// that never was.
-func (s *Server) newCredentials(sub string, now, expiresAt time.Time) *credentials {
+// newCredentials makes an access key, with so many bytes in its session token. An expired key is remembered for as long as
+// it lived, to be told apart from a key that never was.
+func (s *Server) newCredentials(sub string, tokenBytes int, now, expiresAt time.Time) *credentials {
 	c := &credentials{
 		sub:             sub,
 		accessKeyID:     "ASIA" + rand.Text()[:16],
 		secretAccessKey: s.newSecret(30),
-		sessionToken:    s.newSecret(672),
+		sessionToken:    s.newSecret(tokenBytes),
 		expiresAt:       expiresAt,
 	}
 	s.keys.put(c.accessKeyID, c, now, expiresAt.Add(expiresAt.Sub(now)))
@@ -89,6 +93,11 @@ func (s *Server) newSecret(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails: crypto/rand
 	return s.canary + base64.StdEncoding.EncodeToString(b) + s.canary
+}
+
+// secretSize is how long newSecret's result is.
+func (s *Server) secretSize(n int) int {
+	return base64.StdEncoding.EncodedLen(n) + 2*len(s.canary)
 }
 
 // refresh exchanges a refresh token, or answers a spent one again. The answer is the same then, but for expiresIn, which
