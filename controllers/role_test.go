@@ -306,7 +306,10 @@ func edited(w *world) {
 func TestRoleThatCannotBeAssumed(t *testing.T) {
 	malformed := func(role *v1alpha1.AssumeRole) { role.Policy = "{}" }
 	large := func(role *v1alpha1.AssumeRole) {
-		role.Policy = `{"Statement": []` + strings.Repeat(" ", 2000) + "}"
+		role.Tags = map[string]v1alpha1.TagValue{}
+		for i := range 20 {
+			role.Tags[fmt.Sprint("tag", i)] = v1alpha1.TagValue(strings.Repeat("a", 256))
+		}
 	}
 	tagged := func(role *v1alpha1.AssumeRole) { role.Tags = map[string]v1alpha1.TagValue{"a": "b"} }
 	twice := func(role *v1alpha1.AssumeRole) { role.Tags = map[string]v1alpha1.TagValue{"a": "b", "A": "b"} }
@@ -328,7 +331,7 @@ func TestRoleThatCannotBeAssumed(t *testing.T) {
 			says: []string{"sts:TagSession", "remove spec.assumeRole.tags"}},
 		"a policy that is none": {role: fakeaws.Role{Trusted: trusts, AllowSourceIdentity: true}, ask: malformed, reason: "RoleRejected",
 			says: []string{"MalformedPolicyDocument", "Correct spec.assumeRole.policy"}},
-		"a policy that is too large": {role: fakeaws.Role{Trusted: trusts, AllowSourceIdentity: true}, ask: large, reason: "RoleRejected",
+		"tags that are too large": {role: fakeaws.Role{Trusted: trusts, AllowSourceIdentity: true, AllowTags: true}, ask: large, reason: "RoleRejected",
 			says: []string{"PackedPolicyTooLarge", "Shorten policy, policyARNs and tags"}},
 		"a tag twice": {role: fakeaws.Role{Trusted: trusts, AllowSourceIdentity: true, AllowTags: true}, ask: twice, reason: "RoleRejected",
 			says: []string{"InvalidParameterValue", "Correct spec.assumeRole.tags"}},
