@@ -194,7 +194,10 @@ func TestRoleWaitsUntilItIsKnownWhoIsSignedIn(t *testing.T) {
 	w.operator.STS = sts
 	w.pass(2 * time.Second)
 	w.reconcile("dev")
+	w.pass(2 * time.Second)
+	w.reconcile("dev")
 	w.expectWell("dev")
+	w.expectAssumed(1)
 	if got := w.aws.Stats().RoleRequests[0].SourceIdentity; got != "alice" {
 		t.Errorf("source identity is %q", got)
 	}
@@ -237,6 +240,9 @@ func TestRoleIsAssumedAgain(t *testing.T) {
 			w.reconcile("dev")
 			w.expectWell("dev")
 			w.expectAssumed(row.want)
+			if role := w.get("dev").Status.AssumedRole; role == nil || !strings.HasPrefix(role.ARN, deployed) || role.NextAssumeAt == nil {
+				t.Errorf("the assumed role is %+v", role)
+			}
 		})
 	}
 }

@@ -31,11 +31,13 @@ func TestScheduleTimes(t *testing.T) {
 		"15 minutes, refreshed 10 minutes before": {15 * time.Minute, 10 * time.Minute, 5 * time.Minute, 10 * time.Minute, 14 * time.Minute},
 		"15 minutes, refreshed 6 minutes before":  {15 * time.Minute, 6 * time.Minute, 9 * time.Minute, 10 * time.Minute, 14 * time.Minute},
 		"10 minutes, refreshed 10 minutes before": {10 * time.Minute, 10 * time.Minute, 200 * time.Second, 400 * time.Second, 560 * time.Second},
-		"1 minute":            {time.Minute, 10 * time.Minute, 20 * time.Second, 40 * time.Second, 56 * time.Second},
-		"12 seconds":          {12 * time.Second, 10 * time.Minute, 4 * time.Second, 8 * time.Second, 11200 * time.Millisecond},
-		"1 second":            {time.Second, 10 * time.Minute, time.Second / 3, 2 * time.Second / 3, 14 * time.Second / 15},
-		"already no life":     {0, 10 * time.Minute, 0, 0, 0},
-		"not refreshed ahead": {15 * time.Minute, 0, 15 * time.Minute, 10 * time.Minute, 14 * time.Minute},
+		"an hour":                                {time.Hour, 10 * time.Minute, 40 * time.Minute, 55 * time.Minute, 59 * time.Minute},
+		"30 minutes, refreshed 6 minutes before": {30 * time.Minute, 6 * time.Minute, 20 * time.Minute, 25 * time.Minute, 29 * time.Minute},
+		"1 minute":                               {time.Minute, 10 * time.Minute, 20 * time.Second, 40 * time.Second, 56 * time.Second},
+		"12 seconds":                             {12 * time.Second, 10 * time.Minute, 4 * time.Second, 8 * time.Second, 11200 * time.Millisecond},
+		"1 second":                               {time.Second, 10 * time.Minute, time.Second / 3, 2 * time.Second / 3, 14 * time.Second / 15},
+		"already no life":                        {0, 10 * time.Minute, 0, 0, 0},
+		"not refreshed ahead":                    {15 * time.Minute, 0, 15 * time.Minute, 10 * time.Minute, 14 * time.Minute},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -112,7 +114,9 @@ func TestRetryAtBacksOff(t *testing.T) {
 		"2.4 s though AWS asked for more than credentials of 12 s live": {
 			12 * time.Second, Failure{Outcome: Retryable, Count: 1, RetryAfter: time.Minute}, 2400 * time.Millisecond,
 		},
-		"10 minutes where IAM denies it": {15 * time.Minute, Failure{Outcome: Denied, Count: 1}, 10 * time.Minute},
+		"3 minutes at most for credentials of an hour":             {time.Hour, Failure{Outcome: Retryable, Count: 40}, 3 * time.Minute},
+		"10 minutes at most after a refusal, for those of an hour": {time.Hour, Failure{Outcome: Rejected, Count: 40}, 10 * time.Minute},
+		"10 minutes where IAM denies it":                           {15 * time.Minute, Failure{Outcome: Denied, Count: 1}, 10 * time.Minute},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
