@@ -196,6 +196,8 @@ func TestRoleWaitsUntilItIsKnownWhoIsSignedIn(t *testing.T) {
 	w.reconcile("dev")
 	w.pass(2 * time.Second)
 	w.reconcile("dev")
+	edited(w)
+	w.reconcile("dev")
 	w.expectWell("dev")
 	w.expectAssumed(1)
 	if got := w.aws.Stats().RoleRequests[0].SourceIdentity; got != "alice" {

@@ -114,9 +114,9 @@ func TestRetryAtBacksOff(t *testing.T) {
 		"2.4 s though AWS asked for more than credentials of 12 s live": {
 			12 * time.Second, Failure{Outcome: Retryable, Count: 1, RetryAfter: time.Minute}, 2400 * time.Millisecond,
 		},
-		"3 minutes at most for credentials of an hour":             {time.Hour, Failure{Outcome: Retryable, Count: 40}, 3 * time.Minute},
-		"10 minutes at most after a refusal, for those of an hour": {time.Hour, Failure{Outcome: Rejected, Count: 40}, 10 * time.Minute},
-		"10 minutes where IAM denies it":                           {15 * time.Minute, Failure{Outcome: Denied, Count: 1}, 10 * time.Minute},
+		"3 minutes at most for credentials of an hour": {time.Hour, Failure{Outcome: Retryable, Count: 40}, 3 * time.Minute},
+		"10 minutes at most after a refusal":           {12 * time.Hour, Failure{Outcome: Rejected, Count: 40}, 10 * time.Minute},
+		"10 minutes where IAM denies it":               {15 * time.Minute, Failure{Outcome: Denied, Count: 1}, 10 * time.Minute},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
