@@ -13,6 +13,9 @@ func TestPodIsRefused(t *testing.T) {
 		unknown = ", which label awslogin.dev/inject names: create it or correct the label; if it was created just now, try again"
 		formats = "label awslogin.dev/inject-format must be CredentialProcess, LoginCache or SharedCredentials, not "
 		clash   = "volume 'awslogin' is not Secret 'dev', to which LoginSession 'dev' publishes: rename or remove the volume"
+
+		environmentOnly = "LoginSession 'environment' publishes format Environment only, which cannot be injected because variables of a " +
+			"running container never change: add CredentialProcess or LoginCache to its spec.target.formats"
 	)
 	for _, row := range []struct {
 		name   string
@@ -34,9 +37,8 @@ func TestPodIsRefused(t *testing.T) {
 		{"whose format is not published where only one is", labels("distroless", "CredentialProcess"), plain,
 			"LoginSession 'distroless' does not publish format CredentialProcess: add it to its spec.target.formats, " +
 				"or set label awslogin.dev/inject-format to LoginCache"},
-		{"for which nothing that can be injected is published", labels("environment"), plain,
-			"LoginSession 'environment' publishes format Environment only, which cannot be injected because variables of a " +
-				"running container never change: add CredentialProcess or LoginCache to its spec.target.formats"},
+		{"for which nothing that can be injected is published", labels("environment"), plain, environmentOnly},
+		{"nor the format that it asks for", labels("environment", "LoginCache"), plain, environmentOnly},
 
 		{"that has another Secret as the volume", labels("dev"),
 			"{volumes: [{name: awslogin, secret: {secretName: custom}}], containers: [{name: app}]}", clash},

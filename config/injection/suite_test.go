@@ -145,12 +145,13 @@ func runSuite(m *testing.M) (code int, err error) {
 func apply(arguments ...string) error {
 	_, stderr, err := kubectl(append([]string{"apply", "--server-side", "--validate=strict"}, arguments...)...)
 	if err != nil {
-		return fmt.Errorf("kubectl apply: %w", err)
+		err = fmt.Errorf("kubectl apply: %w", err)
 	}
-	if complaints, err := io.ReadAll(stderr); err != nil || len(complaints) > 0 {
-		return fmt.Errorf("kubectl apply complains: %s %w", complaints, err)
+	complaints, unread := io.ReadAll(stderr)
+	if len(complaints) > 0 {
+		err = errors.Join(err, fmt.Errorf("kubectl apply complains: %s", complaints))
 	}
-	return nil
+	return errors.Join(err, unread)
 }
 
 func applyManifest(manifest string) error {
