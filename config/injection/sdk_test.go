@@ -78,6 +78,11 @@ func TestGoSDKFindsWhatIsInjected(t *testing.T) {
 	config.DefaultSharedCredentialsFiles = []string{filepath.Join(home, ".aws", "credentials")}
 	for _, format := range []string{"CredentialProcess", "LoginCache", "SharedCredentials"} {
 		t.Run(format, func(t *testing.T) {
+			for _, variable := range os.Environ() {
+				if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+					t.Setenv(name, "") // means "not set" to the Go SDK
+				}
+			}
 			for _, variable := range mountedAt(t, "go-"+strings.ToLower(format), format) {
 				name, value, _ := strings.Cut(variable, "=")
 				t.Setenv(name, value)

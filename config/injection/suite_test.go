@@ -191,8 +191,10 @@ func policiesWork() error {
 	return nil
 }
 
+// poll waits for what may take the API server half a minute: it looks for new kinds
+// every 30 s.
 func poll(done func(context.Context) bool) error {
-	return wait.PollUntilContextTimeout(context.Background(), 20*time.Millisecond, 30*time.Second, true,
+	return wait.PollUntilContextTimeout(context.Background(), 20*time.Millisecond, time.Minute, true,
 		func(ctx context.Context) (bool, error) { return done(ctx), nil })
 }
 
