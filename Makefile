@@ -50,6 +50,11 @@ install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the opera
 	@mkdir -p dist
 	$(TOOLS)/kustomize build config/$(VARIANT) | sed 's|image: controller:latest|image: $(IMAGE)|' > dist/install.yaml
 
+.PHONY: injection.yaml
+injection.yaml: $(TOOLS)/kustomize ## Write dist/injection.yaml: pods get credentials by a label, see docs/injection.md.
+	@mkdir -p dist
+	$(TOOLS)/kustomize build config/injection > dist/injection.yaml
+
 .PHONY: docker-build
 docker-build: ## Build the image.
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
