@@ -171,7 +171,7 @@ func (r *LoginSessionReconciler) identify(ctx context.Context, a *attempt) *trou
 // confirm asks STS, whose word is worth more than the idToken's. Where it cannot
 // be reached the idToken's word stands.
 func (r *LoginSessionReconciler) confirm(ctx context.Context, a *attempt) {
-	if r.STS == nil || !a.now.Before(a.login.Credentials.ExpiresAt) {
+	if !a.now.Before(a.login.Credentials.ExpiresAt) {
 		return
 	}
 	identity, err := r.STS.Identity(ctx, a.login.Credentials, a.region)

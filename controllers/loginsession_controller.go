@@ -45,7 +45,7 @@ type LoginSessionReconciler struct {
 	Clock    clock.PassiveClock
 
 	SignIn *loginrefresh.Client
-	// STS confirms identities; nil leaves them unconfirmed.
+	// STS confirms identities and assumes roles.
 	STS *loginrefresh.STS
 	// SignInRegion is used where neither a LoginSession nor its login cache
 	// names one.
