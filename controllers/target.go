@@ -135,8 +135,9 @@ func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *troub
 		if unfit != nil {
 			return unrenderable(a, unfit)
 		}
+		a.untemplated = addTemplated(a, files)
 		if err = r.publishFiles(ctx, a, files); err == nil {
-			return nil
+			return a.untemplated
 		}
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			break
@@ -214,12 +215,16 @@ func (a *attempt) recordPublished() {
 }
 
 func render(a *attempt) (map[string][]byte, error) {
-	credentials := a.login.Credentials
 	formats := make([]string, 0, len(a.session.Spec.Target.Formats))
 	for _, format := range a.session.Spec.Target.Formats {
 		formats = append(formats, string(format))
 	}
-	return awsfiles.Render(awsfiles.Input{
+	return awsfiles.Render(filesInput(a), formats)
+}
+
+func filesInput(a *attempt) awsfiles.Input {
+	credentials := a.login.Credentials
+	return awsfiles.Input{
 		AccessKeyID:     credentials.AccessKeyID,
 		SecretAccessKey: credentials.SecretAccessKey,
 		SessionToken:    credentials.SessionToken,
@@ -228,7 +233,7 @@ func render(a *attempt) (map[string][]byte, error) {
 		LoginSession:    a.login.SessionName("awslogin.dev/" + a.session.Namespace + "/" + a.session.Name),
 		Region:          a.session.Spec.Region,
 		MountPath:       a.session.Spec.Target.MountPath,
-	}, formats)
+	}
 }
 
 // desiredTarget is the target as it should be; other people's labels and
@@ -241,6 +246,7 @@ func desiredTarget(a *attempt, files map[string][]byte) *corev1.Secret {
 	}
 	desired.Type = corev1.SecretTypeOpaque
 	desired.Data = files
+	setTemplated(desired, templateOf(a.session))
 	desired.Labels = with(desired.Labels, map[string]string{
 		v1alpha1.ManagedByLabel:    v1alpha1.ManagedBy,
 		v1alpha1.LoginSessionLabel: a.session.Name,
