@@ -42,7 +42,7 @@ soak: build controlplane ## Two replicas in faults of every kind for 10 minutes,
 		$(if $(SESSIONS),-sessions $(SESSIONS)) $(if $(SEED),-seed $(SEED)) $(if $(LIFETIME),-lifetime $(LIFETIME)) $(if $(REPORT),-report $(REPORT))
 
 .PHONY: fuzz
-fuzz: ## Fuzz the login cache, AWS's replies, the files and the regions (INPUTS=100000x for each).
+fuzz: ## Fuzz the login cache, AWS's replies, the files, templates and regions (INPUTS=100000x for each).
 	@hack/fuzz.sh $(INPUTS)
 
 .PHONY: install.yaml

@@ -88,6 +88,7 @@ type attempt struct {
 	target      *corev1.Secret // nil where there is none
 	targetNamer string         // who names the missing target as login cache, if anybody
 	published   *published     // what target holds; nil where nothing is known
+	untemplated *trouble       // which files of the template could not be made
 
 	requested string    // a refresh request not yet acted on
 	nextAt    time.Time // the next refresh; zero where none is planned

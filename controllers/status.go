@@ -163,6 +163,8 @@ func readyCondition(a *attempt, t *trouble, overdue bool, valid metav1.Condition
 		condition.Message = "The credentials should have been replaced by now. " + t.message
 	case valid.Status != metav1.ConditionTrue:
 		condition.Reason, condition.Message = valid.Reason, valid.Message
+	case a.untemplated != nil: // whatever else there is
+		condition.Reason, condition.Message = a.untemplated.reason, a.untemplated.message
 	default:
 		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonRefreshed
 		condition.Message = fmt.Sprintf("Secret %s is kept supplied with credentials.%s", targetOf(a.session), a.note)

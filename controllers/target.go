@@ -135,8 +135,9 @@ func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *troub
 		if unfit != nil {
 			return unrenderable(a, unfit)
 		}
+		a.untemplated = addTemplated(a, files)
 		if err = r.publishFiles(ctx, a, files); err == nil {
-			return nil
+			return a.untemplated
 		}
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			break
@@ -226,25 +227,29 @@ func (h *handout) asPublished() *published {
 
 // render makes the files of what workloads get, none where that is not at hand.
 func render(a *attempt) (map[string][]byte, error) {
-	handout := a.handedOut()
-	if handout == nil {
-		return nil, nil
+	if a.handedOut() == nil {
+		return map[string][]byte{}, nil
 	}
-	credentials := handout.credentials
 	formats := make([]string, 0, len(a.session.Spec.Target.Formats))
 	for _, format := range a.session.Spec.Target.Formats {
 		formats = append(formats, string(format))
 	}
-	return awsfiles.Render(awsfiles.Input{
-		AccessKeyID:     credentials.AccessKeyID,
-		SecretAccessKey: credentials.SecretAccessKey,
-		SessionToken:    credentials.SessionToken,
-		AccountID:       credentials.AccountID,
-		ExpiresAt:       credentials.ExpiresAt,
-		LoginSession:    handout.principal,
-		Region:          a.session.Spec.Region,
-		MountPath:       a.session.Spec.Target.MountPath,
-	}, formats)
+	return awsfiles.Render(filesInput(a), formats)
+}
+
+// filesInput has no credentials where those are not at hand, which is enough to see
+// what is wrong with a template.
+func filesInput(a *attempt) awsfiles.Input {
+	in := awsfiles.Input{Region: a.session.Spec.Region, MountPath: a.session.Spec.Target.MountPath}
+	if given := a.handedOut(); given != nil {
+		in.AccessKeyID = given.credentials.AccessKeyID
+		in.SecretAccessKey = given.credentials.SecretAccessKey
+		in.SessionToken = given.credentials.SessionToken
+		in.AccountID = given.credentials.AccountID
+		in.ExpiresAt = given.credentials.ExpiresAt
+		in.LoginSession = given.principal
+	}
+	return in
 }
 
 // desiredTarget is the target as it should be; other people's labels and
@@ -257,6 +262,7 @@ func desiredTarget(a *attempt, files map[string][]byte) *corev1.Secret {
 	}
 	desired.Type = corev1.SecretTypeOpaque
 	desired.Data = files
+	setTemplated(desired, templateOf(a.session))
 	desired.Labels = with(desired.Labels, map[string]string{
 		v1alpha1.ManagedByLabel:    v1alpha1.ManagedBy,
 		v1alpha1.LoginSessionLabel: a.session.Name,

@@ -85,6 +85,11 @@ var lastingStates = map[string]lasting{
 	"WriteBackPending": {"WriteBackPending", always("PUT secrets/login", apiFaults["500"]), unhindered},
 	"SecretUnreadable": {"SecretUnreadable", always("GET secrets/login", apiFaults["500"]), unhindered},
 	"PublishFailed":    {"PublishFailed", always("PUT secrets/dev", apiFaults["a quota exceeded"]), unhindered},
+	"TemplateInvalid": {"TemplateInvalid", func(w *world) {
+		w.change("dev", filesFrom(map[string]v1alpha1.TemplateText{".netrc": broken}))
+	}, func(w *world) {
+		w.change("dev", filesFrom(map[string]v1alpha1.TemplateText{".netrc": netrc}))
+	}},
 	"TargetConflict, somebody else's": {"TargetConflict", func(w *world) {
 		w.must(api.Create(w.ctx, &corev1.Secret{ObjectMeta: objectMeta(w, "taken")}))
 		namesTarget("taken")(w)

@@ -55,6 +55,7 @@ var effects = map[string]effect{
 	v1alpha1.ReasonRoleDenied:           {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonRoleRejected:         {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonRoleFailing:          {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, kstatus: v1alpha1.ReconcilingCondition},
+	v1alpha1.ReasonTemplateInvalid:      {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonPublishFailed:        {session: metav1.ConditionTrue, sessionReason: v1alpha1.ReasonSessionActive, kstatus: v1alpha1.ReconcilingCondition},
 }
 
@@ -213,6 +214,11 @@ func publishFailed(a *attempt, err error) *trouble {
 func unrenderable(a *attempt, err error) *trouble {
 	return &trouble{v1alpha1.ReasonPublishFailed, fmt.Sprintf(
 		"Secret %s could not be written: %v. Choose another format in spec.target.formats.", targetOf(a.session), err)}
+}
+
+func templateInvalid(a *attempt, faults string) *trouble {
+	return &trouble{v1alpha1.ReasonTemplateInvalid, fmt.Sprintf(
+		"Secret %s lacks what spec.target.template.data cannot make: %s. Correct the template; it keeps nothing else from being published.", targetOf(a.session), faults)}
 }
 
 // brief says why the API server refused. An answer's own text is passed on only

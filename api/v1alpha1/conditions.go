@@ -34,6 +34,9 @@ const (
 	ReasonTargetConflict = "TargetConflict"
 	// ReasonPublishFailed: the target Secret could not be written.
 	ReasonPublishFailed = "PublishFailed"
+	// ReasonTemplateInvalid: a file of spec.target.template.data could not be
+	// made. All else is published.
+	ReasonTemplateInvalid = "TemplateInvalid"
 
 	// ReasonSecretUnreadable: the login cache's or the target Secret could not be
 	// read, which is not to say that it does not exist.

@@ -84,6 +84,10 @@ type Target struct {
 	// +optional
 	// +kubebuilder:default=Delete
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// Template adds labels, annotations and files of your own.
+	// +optional
+	Template *TargetTemplate `json:"template,omitempty"`
 }
 
 // LoginSessionSpec is what a person asks for.

@@ -136,8 +136,13 @@ func TestNoSecretLeavesItsSecret(t *testing.T) {
 	metrics := freeAddress(t)
 	p := s.start([]string{"--zap-log-level=9", "--zap-devel", "--metrics-bind-address=" + metrics}, l.environment...)
 	s.signIn()
-	s.applySession("dev", "target: {formats: [CredentialProcess, LoginCache, Environment, SharedCredentials]}")
-	s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
+	const formats = "formats: [CredentialProcess, LoginCache, Environment, SharedCredentials]"
+	for _, prying := range []string{"{{range .SecretAccessKey}}{{end}}", "{{.SessionToken.X}}", strings.Repeat("{{.SessionToken}}", 450)} {
+		s.applySession("dev", "target: {"+formats+`, template: {data: {a.txt: "{{.SessionToken}}", b.txt: "`+prying+`"}}}`)
+		s.awaitReady("dev", metav1.ConditionFalse, "TemplateInvalid")
+		s.applySession("dev", `target: {`+formats+`, template: {data: {a.txt: "{{.SessionToken}}"}}}`)
+		s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
+	}
 
 	for i, fault := range unkindSTS() {
 		s.aws.InjectSTS(fault)
