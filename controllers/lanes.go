@@ -119,6 +119,8 @@ type memory struct {
 	// publishedKey is the thumbprint of the DPoP key of the login that the
 	// target's credentials are from.
 	publishedKey string
+	// announced is the publication that announce dealt with last.
+	announced string
 	// unread, unpublished and unreported count failures in a row to read Secrets,
 	// to write the target and to write the status.
 	unread, unpublished, unreported *loginrefresh.Failure

@@ -174,7 +174,9 @@ func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, f
 	}
 	a.target = desired
 	if a.holds(files) {
+		before := a.published
 		a.recordPublished()
+		r.announce(ctx, a, before)
 	}
 	return nil
 }

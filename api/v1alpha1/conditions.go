@@ -67,6 +67,15 @@ const (
 	ReasonSignInRegionConflict = "SignInRegionConflict"
 )
 
+// Reasons of events that tell of no condition: nothing is wrong with the
+// LoginSession. Only with --nudge-pods.
+const (
+	// ReasonPodsNudged: pods that mount the target were told of new credentials.
+	ReasonPodsNudged = "PodsNudged"
+	// ReasonNudgeFailed: some of them were not, and see them later.
+	ReasonNudgeFailed = "NudgeFailed"
+)
+
 // Labels and annotations.
 const (
 	// RefreshRequestedAtAnnotation on a LoginSession: any new value asks for
@@ -76,6 +85,9 @@ const (
 	// write-back: "<access key ID>:<seconds>", the life that AWS gave the
 	// credentials with that access key ID.
 	CredentialsLifetimeAnnotation = "awslogin.dev/credentials-lifetime"
+	// NudgedAtAnnotation on pods, with --nudge-pods: when they were told of new
+	// credentials (RFC 3339). A kubelet looks at a pod at once that changes.
+	NudgedAtAnnotation = "awslogin.dev/nudged-at"
 	// ManagedByLabel on target Secrets, with the value ManagedBy.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	// ManagedBy is the value of ManagedByLabel.
