@@ -122,7 +122,8 @@ func mounts(volumes []corev1.Volume, secret string) bool {
 // nudgePods annotates pods, a few at a time, and counts those that it has reached.
 // Its error is the first one.
 func (r *LoginSessionReconciler) nudgePods(ctx context.Context, namespace string, names []string) (told int, err error) {
-	// With fractions of a second: two targets of one pod may be published within one.
+	// With fractions of a second: a pod may mount two targets that are published within
+	// one, and is synced again only if the annotation changes again.
 	at := r.Clock.Now().UTC().Format(time.RFC3339Nano)
 	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata": {"annotations": {%q: %q}}}`, v1alpha1.NudgedAtAnnotation, at))
 	var reached atomic.Int64
