@@ -103,6 +103,7 @@ var (
 func TestNudgeAddsTheFlagAndRightsToPods(t *testing.T) {
 	nudges := grants{"pods": "list patch"}
 	check := func(t *testing.T, manifest []byte, namespace string) {
+		t.Helper()
 		apply(t, manifest)
 		admitPods(t, manifest, namespace)
 		checkArguments(t, manifest)
