@@ -46,7 +46,7 @@ fuzz: ## Fuzz the login cache, AWS's replies, the files, templates and regions (
 	@hack/fuzz.sh $(INPUTS)
 
 .PHONY: install.yaml
-install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file (VARIANT=namespaced: without cluster-wide rights).
+install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file (VARIANT=namespaced: without cluster-wide rights; VARIANT=nudge: with --nudge-pods).
 	@mkdir -p dist
 	$(TOOLS)/kustomize build config/$(VARIANT) | sed 's|image: controller:latest|image: $(IMAGE)|' > dist/install.yaml
 

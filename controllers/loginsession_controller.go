@@ -55,6 +55,9 @@ type LoginSessionReconciler struct {
 	SignInLimit *rate.Limiter
 	// AllowRoot permits sessions of an account's root user.
 	AllowRoot bool
+	// NudgePods has pods told of new credentials that come too late for their
+	// kubelets.
+	NudgePods bool
 	// Term is the number of the term in which this process is the replica that
 	// works, 0 while it is not; nil where there is no other.
 	Term func() int64
