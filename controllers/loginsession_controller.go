@@ -27,6 +27,8 @@ const (
 	gatherWithin = 20 * time.Second
 	actWithin    = 30 * time.Second
 	rotateWithin = loginrefresh.DefaultTimeout + 2*writeTimeout
+	// laneWait is about as long as a rotation takes.
+	laneWait = 100 * time.Millisecond
 )
 
 // controller-gen sees these only apart from a declaration's own comment.
@@ -142,9 +144,9 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	}
 	lane, memory, free := r.lanes.enter(session, term)
 	if !free {
-		// Another LoginSession of this login cache is at work; its write wakes
-		// this one, the wait is for when it writes nothing.
-		return ctrl.Result{RequeueAfter: loginrefresh.Floor}, nil
+		// Another LoginSession of this login cache is at work. To look again costs no
+		// request, and soon enough that the other cannot always be first.
+		return ctrl.Result{RequeueAfter: laneWait}, nil
 	}
 	defer r.lanes.exit(cacheOf(session), lane)
 	memory.catchUp(session)
