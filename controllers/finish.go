@@ -31,6 +31,7 @@ func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trou
 		a.memory.unreported = nil
 		r.report(ctx, a.session, status.Conditions)
 	}
+	r.settle(ctx, a, t)
 	return ctrl.Result{RequeueAfter: wakeAfter(a, t, r.Clock.Now())}, nil
 }
 

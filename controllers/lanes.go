@@ -114,6 +114,8 @@ type memory struct {
 	cache types.NamespacedName
 	// status is the one written last: the operator's own cache may show an older.
 	status *v1alpha1.LoginSessionStatus
+	// settled is where the last reconcile left nothing to do; nil where it did.
+	settled *settled
 	// handled is the refresh request acted on last.
 	handled string
 	// publishedKey is the thumbprint of the DPoP key of the login that the

@@ -42,7 +42,9 @@ type LoginSessionReconciler struct {
 	// Client reads LoginSessions from the cache and Secrets from the API server.
 	Client client.Client
 	// Live reads everything from the API server.
-	Live     client.Reader
+	Live client.Reader
+	// Watched has the metadata of Secrets, as the watch has told of them last.
+	Watched  client.Reader
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 
@@ -150,6 +152,9 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	}
 	defer r.lanes.exit(cacheOf(session), lane)
 	memory.catchUp(session)
+	if wait, ok := r.isSettled(ctx, session, memory.settled); ok {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
 
 	a := &attempt{session: session, lane: lane, memory: memory, term: term, now: r.Clock.Now()}
 	trouble := r.gather(ctx, a)

@@ -85,6 +85,7 @@ func (w *world) startWith(c client.Client) {
 	w.operator = &LoginSessionReconciler{
 		Client:       &hookedClient{c, &w.hooks},
 		Live:         shared.GetAPIReader(),
+		Watched:      api, // a watch that never lags behind
 		Recorder:     w.events,
 		Clock:        w.clock,
 		SignIn:       &loginrefresh.Client{HTTP: http, Endpoint: loginrefresh.Endpoint{URL: w.endpoint}, Now: w.clock.Now},

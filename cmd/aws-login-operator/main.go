@@ -158,6 +158,7 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 	return &controllers.LoginSessionReconciler{
 		Client:       mgr.GetClient(),
 		Live:         mgr.GetAPIReader(),
+		Watched:      mgr.GetCache(),
 		Recorder:     mgr.GetEventRecorder("aws-login-operator"),
 		Clock:        clock.RealClock{},
 		SignIn:       &loginrefresh.Client{HTTP: client, Endpoint: options.endpoint(options.signInEndpoint), Now: time.Now},

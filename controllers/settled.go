@@ -1,0 +1,73 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"awslogin.dev/operator/api/v1alpha1"
+)
+
+// Every write of a rotation wakes the LoginSession once more, by the watches that
+// tell of other people's. To find that nothing is to be done then costs no request:
+// what the watches have told is compared with what was last acted on.
+
+// settled is the state in which a reconcile left nothing to do.
+type settled struct {
+	inputs string    // a digest of all that it depended on
+	until  time.Time // when time alone makes something due; zero where it does not
+}
+
+// isSettled says whether nothing has changed and nothing is due, and how long it is
+// until then. A watch that lags behind tells of an older state, and then everything
+// is read; or it tells of the newer one later, and wakes the LoginSession again.
+func (r *LoginSessionReconciler) isSettled(ctx context.Context, session *v1alpha1.LoginSession, known *settled) (time.Duration, bool) {
+	if known == nil || known.inputs != r.inputs(ctx, session, r.watched(ctx, cacheOf(session)), r.watched(ctx, targetOf(session))) {
+		return 0, false
+	}
+	if known.until.IsZero() {
+		return 0, true
+	}
+	wait := known.until.Sub(r.Clock.Now())
+	return wait, wait > 0
+}
+
+// settle takes note that an attempt left nothing to do before it wakes up.
+func (r *LoginSessionReconciler) settle(ctx context.Context, a *attempt, t *trouble) {
+	a.memory.settled = nil
+	if t == nil && a.memory.unreported == nil && a.memory.unheard == nil && a.target != nil && a.state.pending == nil {
+		a.memory.settled = &settled{r.inputs(ctx, a.session, versionOf(a.secret), versionOf(a.target)), a.wakeAt}
+	}
+}
+
+// inputs are what the outcome of a reconcile depends on, but for time and AWS.
+func (r *LoginSessionReconciler) inputs(ctx context.Context, session *v1alpha1.LoginSession, cache, target string) string {
+	parts := []any{session.Generation, requestedAt(session), cache, target}
+	sharers, err := r.sharers(ctx, session)
+	if err != nil { // only where the index is missing, which SetupWithManager made
+		return ""
+	}
+	slices.SortFunc(sharers, func(a, b v1alpha1.LoginSession) int { return cmp.Compare(a.Name, b.Name) })
+	for _, sharer := range sharers {
+		parts = append(parts, sharer.UID, sharer.Generation, sharer.DeletionTimestamp)
+	}
+	return digest(parts...)
+}
+
+// watched is the version of a Secret that the watch has told of last, and unknown
+// where there is none.
+func (r *LoginSessionReconciler) watched(ctx context.Context, name types.NamespacedName) string {
+	metadata := secretMetadata()
+	if r.Watched.Get(ctx, name, metadata) != nil {
+		return "none"
+	}
+	return versionOf(metadata)
+}
+
+func versionOf(object client.Object) string {
+	return string(object.GetUID()) + "/" + object.GetResourceVersion()
+}
