@@ -116,6 +116,8 @@ type memory struct {
 	status *v1alpha1.LoginSessionStatus
 	// settled is where the last reconcile left nothing to do; nil where it did.
 	settled *settled
+	// target is how this process has left it; nil where it has not.
+	target *leftTarget
 	// handled is the refresh request acted on last.
 	handled string
 	// publishedKey is the thumbprint of the DPoP key of the login that the

@@ -93,6 +93,7 @@ type attempt struct {
 	assumeAt time.Time // when the role is assumed next; zero where none is planned
 
 	target      *corev1.Secret // nil where there is none
+	contents    string         // a digest of target's data, where it was not read again
 	targetNamer string         // who names the missing target as login cache, if anybody
 	published   *published     // what target holds; nil where nothing is known
 	untemplated *trouble       // which files of the template could not be made

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -38,11 +36,7 @@ func (a *attempt) hasSealedRole() bool {
 }
 
 func (a *attempt) sealOf(target *corev1.Secret, published *published) string {
-	parts := []any{roleBasis(a), a.session.Spec.Target, a.session.Spec.Region, published.accessKeyID, published.expiresAt.Unix()}
-	for _, key := range slices.Sorted(maps.Keys(target.Data)) {
-		parts = append(parts, key, target.Data[key])
-	}
-	return digest(parts...)
+	return digest(roleBasis(a), a.session.Spec.Target, a.session.Spec.Region, published.accessKeyID, published.expiresAt.Unix(), contentsOf(target.Data))
 }
 
 // digest of parts, which it keeps apart.

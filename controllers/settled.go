@@ -3,11 +3,13 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
 )
@@ -68,6 +70,33 @@ func (r *LoginSessionReconciler) watched(ctx context.Context, name types.Namespa
 	return versionOf(metadata)
 }
 
-func versionOf(object client.Object) string {
+func versionOf(object metav1.Object) string {
 	return string(object.GetUID()) + "/" + object.GetResourceVersion()
+}
+
+// leftTarget is a target that this process has written or found as it should be, but
+// for its data.
+type leftTarget struct {
+	metadata   metav1.ObjectMeta
+	contents   string // a digest of the data
+	generation int64  // of the LoginSession that it was right for
+}
+
+func leave(target *corev1.Secret, generation int64) *leftTarget {
+	left := &leftTarget{metadata: *target.ObjectMeta.DeepCopy(), contents: contentsOf(target.Data), generation: generation}
+	left.metadata.ManagedFields = nil // an update without them leaves them as they are
+	return left
+}
+
+// secret is good for an update, which is fenced by its resourceVersion.
+func (l *leftTarget) secret() *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: *l.metadata.DeepCopy(), Type: corev1.SecretTypeOpaque}
+}
+
+func contentsOf(files map[string][]byte) string {
+	var parts []any
+	for _, key := range slices.Sorted(maps.Keys(files)) {
+		parts = append(parts, key, files[key])
+	}
+	return digest(parts...)
 }

@@ -1,8 +1,13 @@
 package controllers
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
 )
@@ -41,30 +46,98 @@ func TestRotationSendsOnlyWhatItMust(t *testing.T) {
 	w := staged(t)
 	w.run("dev", time.Second)
 	w.pass(5 * time.Minute)
-	if sent := w.requests("dev"); len(sent) > 6 {
-		t.Errorf("a rotation sends %v", sent)
+	want := []string{"GET secrets/login", "POST v1/token", "PUT secrets/login", "PUT secrets/dev", "PATCH loginsessions/dev/status"}
+	if sent := w.requests("dev"); !slices.Equal(sent, want) {
+		t.Errorf("a rotation sends %v, want %v", sent, want)
 	}
 	if sent := w.requests("dev"); len(sent) != 0 {
 		t.Errorf("and its own writes cause %v", sent)
 	}
 }
 
+// A target is written anew without being read, with all that others gave it.
+func TestTargetThatIsNotReadKeepsWhatIsNotOurs(t *testing.T) {
+	w := staged(t)
+	w.run("dev", time.Second)
+	label(w, "dev")
+	for range 3 {
+		w.run("dev", time.Second)
+		w.pass(5 * time.Minute)
+	}
+	target := w.secret("dev")
+	if target.Labels["a"] != "b" || len(target.ManagedFields) == 0 || len(target.OwnerReferences) != 1 {
+		t.Errorf("the target has labels %v, owners %v, %d managers of fields", target.Labels, target.OwnerReferences, len(target.ManagedFields))
+	}
+}
+
+// The watch may not have told yet of what somebody did to the target.
+func TestTargetThatSomebodyWroteUnseenIsReadAgain(t *testing.T) {
+	for name, happens := range map[string]func(*world){
+		"edited":  edited,
+		"deleted": func(w *world) { w.must(api.Delete(w.ctx, w.secret("dev"))) },
+		"replaced by somebody else's": func(w *world) {
+			w.must(api.Delete(w.ctx, w.secret("dev")))
+			w.must(api.Create(w.ctx, &corev1.Secret{ObjectMeta: objectMeta(w, "dev")}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := staged(t)
+			w.run("dev", time.Second)
+			told := w.secret("dev")
+			happens(w)
+			w.operator.Watched = late{told}
+			w.pass(5 * time.Minute)
+			_, err := w.attempt("dev")
+			w.must(err)
+			if name == "replaced by somebody else's" {
+				w.expect("dev", "Ready", "False TargetConflict")
+				if len(w.secret("dev").Data) != 0 {
+					t.Error("somebody else's Secret was written")
+				}
+				return
+			}
+			w.expectWell("dev")
+			if w.mounted("dev").AccessKeyID != w.stored("login").Credentials.AccessKeyID || len(w.secret("dev").Data["config"]) < 20 {
+				t.Error("the target is not as it should be")
+			}
+		})
+	}
+}
+
+// late is a watch that still tells of an older target.
+type late struct{ told *corev1.Secret }
+
+func (l late) Get(ctx context.Context, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+	if key.Name != l.told.Name {
+		return api.Get(ctx, key, object, opts...)
+	}
+	object.SetUID(l.told.UID)
+	object.SetResourceVersion(l.told.ResourceVersion)
+	return nil
+}
+
+func (l late) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return api.List(ctx, list, opts...)
+}
+
 // What wakes a LoginSession in earnest is looked into, whatever was settled before.
 func TestChangeIsLookedInto(t *testing.T) {
 	for name, happens := range map[string]func(*world){
-		"a new login":                  func(w *world) { w.signIn("login") },
-		"an edited login cache":        func(w *world) { label(w, "login") },
-		"a login cache that is gone":   func(w *world) { w.must(api.Delete(w.ctx, w.secret("login"))) },
-		"an edited target":             edited,
-		"a labelled target":            func(w *world) { label(w, "dev") },
-		"a target that is gone":        func(w *world) { w.must(api.Delete(w.ctx, w.secret("dev"))) },
-		"another spec":                 func(w *world) { w.change("dev", inRegion("eu-west-1")) },
-		"a refresh request":            func(w *world) { w.request("dev", "now") },
-		"a sharer":                     func(w *world) { w.session("other") },
-		"a sharer with another region": func(w *world) { w.session("other", func(s *v1alpha1.LoginSession) { s.Spec.SignInRegion = "eu-west-1" }) },
-		"a due refresh":                func(w *world) { w.pass(5 * time.Minute) },
-		"a new term":                   func(w *world) { w.inTerm(2) },
-		"a restart":                    (*world).restart,
+		"a new login":                func(w *world) { w.signIn("login") },
+		"an edited login cache":      func(w *world) { label(w, "login") },
+		"a login cache that is gone": func(w *world) { w.must(api.Delete(w.ctx, w.secret("login"))) },
+		"an edited target":           edited,
+		"a labelled target":          func(w *world) { label(w, "dev") },
+		"a target that is gone":      func(w *world) { w.must(api.Delete(w.ctx, w.secret("dev"))) },
+		"another spec":               func(w *world) { w.change("dev", inRegion("eu-west-1")) },
+		"a refresh request":          func(w *world) { w.request("dev", "now") },
+		"a sharer":                   func(w *world) { w.session("other") },
+		"a sharer with another region": func(w *world) {
+			w.session("other", func(s *v1alpha1.LoginSession) { s.Spec.SignInRegion = "eu-west-1" })
+		},
+		"a due refresh": func(w *world) { w.pass(5 * time.Minute) },
+		"a new term":    func(w *world) { w.inTerm(2) },
+		"a restart":     (*world).restart,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := staged(t)

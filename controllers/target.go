@@ -42,10 +42,15 @@ func (p *published) schedule() loginrefresh.Schedule {
 	return loginrefresh.Schedule{ExpiresAt: p.expiresAt, Lifetime: p.lifetime}
 }
 
-// readTarget reads the target Secret from the API server. What it holds is
-// known from the status: publishing recorded it there.
+// readTarget reads the target Secret from the API server, unless the watch tells that
+// it is as this process has left it. What it holds is known from the status:
+// publishing recorded it there.
 func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) *trouble {
-	a.target, a.targetNamer, a.published = nil, "", publishedBefore(a.session)
+	a.target, a.contents, a.targetNamer, a.published = nil, "", "", publishedBefore(a.session)
+	if known := a.memory.target; known != nil && known.generation == a.session.Generation && r.watched(ctx, targetOf(a.session)) == versionOf(&known.metadata) {
+		a.target, a.contents = known.secret(), known.contents
+		return nil
+	}
 	target := &corev1.Secret{}
 	err := r.Client.Get(ctx, targetOf(a.session), target)
 	if apierrors.IsNotFound(err) {
@@ -152,6 +157,7 @@ func (r *LoginSessionReconciler) publish(ctx context.Context, a *attempt) *troub
 // readAgain is for when somebody else wrote the target. It may have been another
 // replica that has rotated the login cache since: then ours is the older state.
 func (r *LoginSessionReconciler) readAgain(ctx context.Context, a *attempt) *trouble {
+	a.memory.target = nil
 	for _, step := range []func(context.Context, *attempt) *trouble{r.readTarget, r.load, r.identify} {
 		if trouble := step(ctx, a); trouble != nil {
 			return trouble
@@ -168,7 +174,7 @@ func (r *LoginSessionReconciler) readAgain(ctx context.Context, a *attempt) *tro
 func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, files map[string][]byte) error {
 	handout := a.handedOut()
 	fit := handout != nil && (a.holds(files) || (handout.schedule(a).Publishable(a.now) && !a.holdsBetter()))
-	if !fit && a.target == nil {
+	if !fit && (a.target == nil || a.contents != "") {
 		return nil
 	}
 	if !fit {
@@ -181,7 +187,7 @@ func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, f
 	if err := r.writeTarget(ctx, a, desired); err != nil {
 		return err
 	}
-	a.target = desired
+	a.target, a.contents = desired, ""
 	if fit {
 		before := a.published
 		a.recordPublished(handout)
@@ -200,11 +206,14 @@ func (a *attempt) holdsBetter() bool {
 
 // holds says whether the target has these files, and no others.
 func (a *attempt) holds(files map[string][]byte) bool {
+	if a.contents != "" {
+		return a.contents == contentsOf(files)
+	}
 	return a.target != nil && equality.Semantic.DeepEqual(a.target.Data, files)
 }
 
 func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, desired *corev1.Secret) error {
-	if equality.Semantic.DeepEqual(a.target, desired) {
+	if equality.Semantic.DeepEqual(a.target, desired) || (a.contents != "" && a.holds(desired.Data)) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -221,6 +230,7 @@ func (a *attempt) recordPublished(handout *handout) {
 		a.memory.publishedKey = a.login.KeyThumbprint()
 	}
 	a.published = handout.asPublished()
+	a.memory.target = leave(a.target, a.session.Generation)
 }
 
 func (h *handout) asPublished() *published {
