@@ -137,6 +137,7 @@ func TestStatusWhoseReplyWasLostDoesNotStay(t *testing.T) {
 	w := staged(t)
 	w.run("dev", time.Second) // the operator remembers what it wrote
 	w.pass(5 * time.Minute)
+	label(w, "dev") // so that it is read
 	lost := false
 	w.onTheWay.Judge(func(step string) faultproxy.Fault {
 		switch {
@@ -220,6 +221,7 @@ func TestWaitsForTheAPIServerFitTheLifeOfTheCredentials(t *testing.T) {
 			w.pass(20 * time.Minute) // nothing better is published
 			w.run("dev", time.Second)
 			w.pass(21 * time.Second) // due again
+			label(w, "dev")          // so that it is read
 			always(step, apiFaults["500"])(w)
 			wake := w.reconcile("dev")
 			for range 8 {

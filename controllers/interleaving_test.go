@@ -225,6 +225,7 @@ func TestSecretThatCannotBeReadIsReported(t *testing.T) {
 	for _, secret := range []string{"login", "dev"} {
 		t.Run(secret, func(t *testing.T) {
 			w := due(t)
+			label(w, secret) // so that it is read
 			readable := w.operator.Client
 			w.operator.Client = &unreadableClient{readable, secret}
 			wake := w.reconcile("dev")
