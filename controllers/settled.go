@@ -28,7 +28,7 @@ type settled struct {
 // until then. A watch that lags behind tells of an older state, and then everything
 // is read; or it tells of the newer one later, and wakes the LoginSession again.
 func (r *LoginSessionReconciler) isSettled(ctx context.Context, session *v1alpha1.LoginSession, known *settled) (time.Duration, bool) {
-	if known == nil || known.inputs != r.inputs(ctx, session, r.watched(ctx, cacheOf(session)), r.watched(ctx, targetOf(session))) {
+	if known == nil || known.inputs == "" || known.inputs != r.inputs(ctx, session, r.watched(ctx, cacheOf(session)), r.watched(ctx, targetOf(session))) {
 		return 0, false
 	}
 	if known.until.IsZero() {

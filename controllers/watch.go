@@ -30,10 +30,11 @@ const (
 )
 
 // CacheOptions keep out of memory what is not needed: no Secret's data, of their
-// metadata the name alone, and only the LoginSessions with matching labels.
+// metadata name and version alone, and only the LoginSessions with matching labels,
+// without the record of who has written which field.
 func CacheOptions(selector labels.Selector) cache.Options {
 	return cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&v1alpha1.LoginSession{}: {Label: selector},
+		&v1alpha1.LoginSession{}: {Label: selector, Transform: cache.TransformStripManagedFields()},
 		secretMetadata():         {Transform: nameOnly},
 	}}
 }
