@@ -44,10 +44,9 @@ func needBoto3(t testing.TB, python string) {
 // JavaScript is one of the programs with an AWS SDK for JavaScript.
 func JavaScript(t testing.TB, script string) []string {
 	t.Helper()
-	const sdk = "the AWS SDK for JavaScript"
 	program(t, "js", "node_modules")
 	node, err := exec.LookPath("node")
-	need(t, sdk, err)
+	need(t, "Node.js", err)
 	return []string{node, program(t, "js", script)}
 }
 

@@ -113,6 +113,8 @@ func (c *cell) pause() time.Duration {
 		return 2 * time.Second // it takes a large part of a core
 	case c.want != works:
 		return time.Second
+	case !*full:
+		return 500 * time.Millisecond // other tests run at the same time
 	}
 	return 200 * time.Millisecond
 }
