@@ -34,6 +34,7 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 .PHONY: test
 test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
+	cd hack/alerts && go test -count=1 ./...
 
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).

@@ -132,3 +132,47 @@ func TestEveryResultIsThereBeforeItHappens(t *testing.T) {
 		t.Errorf("%d results of assuming a role, want 3", got)
 	}
 }
+
+var (
+	describedName = regexp.MustCompile(`fqName: "([^"]+)"`)
+	queriedName   = regexp.MustCompile(`\b(?:awslogin|controller_runtime|workqueue)_[a-z_]+\b`)
+)
+
+// registered are the names of all metrics there can be, also of those without a
+// value yet.
+func registered(t *testing.T) map[string]bool {
+	t.Helper()
+	all, ok := metrics.Registry.(prometheus.Collector)
+	if !ok {
+		t.Fatal("the registry cannot be asked")
+	}
+	descriptions := make(chan *prometheus.Desc, 1000)
+	all.Describe(descriptions)
+	sessionMetrics{}.Describe(descriptions)
+	close(descriptions)
+	names := map[string]bool{}
+	for description := range descriptions {
+		names[describedName.FindStringSubmatch(description.String())[1]] = true
+	}
+	return names
+}
+
+func TestAlertsAndDashboardAskForMetricsThatExist(t *testing.T) {
+	existing := registered(t)
+	for file, least := range map[string]int{"rules.yaml": 5, "dashboard.json": 10} {
+		content, err := os.ReadFile(filepath.Join(controlplane.Root(), "config", "prometheus", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		queried := map[string]bool{}
+		for _, name := range queriedName.FindAllString(string(content), -1) {
+			name = strings.TrimSuffix(name, "_bucket")
+			if queried[name] = true; !existing[name] {
+				t.Errorf("%s asks for %s, which does not exist", file, name)
+			}
+		}
+		if len(queried) < least {
+			t.Errorf("%s asks for %d metrics only", file, len(queried))
+		}
+	}
+}
