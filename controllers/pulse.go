@@ -83,5 +83,6 @@ func (r *LoginSessionReconciler) CheckAlive(*http.Request) error {
 	if err == nil || r.lanes.holdRotation() {
 		return nil
 	}
+	ctrl.Log.Error(err, "not alive") // whoever probes is told nothing but that
 	return err
 }

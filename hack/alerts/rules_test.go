@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -120,7 +121,7 @@ func TestAlerts(t *testing.T) {
 		end     = `awslogin_session_estimated_end_timestamp_seconds{namespace="data",name="dev",pod="a"}`
 		next    = `awslogin_next_refresh_timestamp_seconds{namespace="data",name="dev",pod="a"}`
 	)
-	well1 := because("Refreshed")
+	refreshed := because("Refreshed")
 	for name, row := range map[string]struct {
 		alert   string
 		history map[string]string // on top of well; without values there is no such series
@@ -131,26 +132,32 @@ func TestAlerts(t *testing.T) {
 		"the operator is gone":              {"AWSLoginOperatorDown", map[string]string{overdue: "0x20 stale"}, 10*time.Minute + 30*time.Second + 3*time.Minute, "No aws-login-operator"},
 		"another takes over after a minute": {"AWSLoginOperatorDown", map[string]string{overdue: "0x20 stale", other: "_x22 0x100"}, never, ""},
 
-		"the session is over": {"AWSLoginSessionOver", map[string]string{well1: "1x20 stale", because("ReloginRequired"): "_x21 1x100"},
+		"the session is over": {"AWSLoginSessionOver", map[string]string{refreshed: "1x20 stale", because("ReloginRequired"): "_x21 1x100"},
 			11*time.Minute + 30*time.Second, "Login session data/dev is over."},
-		"the session is over, and another replica tells of it": {"AWSLoginSessionOver", map[string]string{well1: "", because("ReloginRequired"): "1x1 stale",
+		"the session is over, and another replica tells of it": {"AWSLoginSessionOver", map[string]string{refreshed: "", because("ReloginRequired"): "1x1 stale",
 			`awslogin_session_reason{namespace="data",name="dev",reason="ReloginRequired",pod="b"}`: "_x2 1x100"}, time.Minute, "data/dev"},
-		"a session that is over and suspended is nobody's concern": {"AWSLoginSessionOver", map[string]string{well1: "", because("Suspended"): "1x120", ready: "0x120"}, never, ""},
+		"a session that is over and suspended is nobody's concern": {"AWSLoginSessionOver", map[string]string{refreshed: "", because("Suspended"): "1x120", ready: "0x120"}, never, ""},
 
 		"the session ends soon":                      {"AWSLoginSessionEnding", map[string]string{end: "3600x120"}, 30*time.Minute + 30*time.Second, "Login session data/dev ends within 29m 30s."},
 		"the session should have ended":              {"AWSLoginSessionEnding", map[string]string{end: "0x120"}, 0, "ends within moments."},
 		"when it ends is not known":                  {"AWSLoginSessionEnding", map[string]string{end: ""}, never, ""},
-		"a suspended session ends soon":              {"AWSLoginSessionEnding", map[string]string{end: "3600x120", well1: "", because("Suspended"): "1x120"}, never, ""},
-		"that it has ended is told by another alert": {"AWSLoginSessionEnding", map[string]string{end: "3600x120", well1: "", because("ReloginRequired"): "1x120"}, never, ""},
-		"a LoginSession was never reconciled":        {"AWSLoginSessionNotReady", map[string]string{ready: "0x120", well1: "", because("NotTried"): "1x120"}, 5 * time.Minute, "is not ready: NotTried."},
+		"a suspended session ends soon":              {"AWSLoginSessionEnding", map[string]string{end: "3600x120", refreshed: "", because("Suspended"): "1x120"}, never, ""},
+		"that it has ended is told by another alert": {"AWSLoginSessionEnding", map[string]string{end: "3600x120", refreshed: "", because("ReloginRequired"): "1x120"}, never, ""},
+		"a LoginSession was never reconciled":        {"AWSLoginSessionNotReady", map[string]string{ready: "0x120", refreshed: "", because("NotTried"): "1x120"}, 5 * time.Minute, "is not ready: NotTried."},
 		"a LoginSession is not ready for one reason, then for another": {"AWSLoginSessionNotReady",
-			map[string]string{ready: "0x120", well1: "", because("RefreshOverdue"): "1x5 stale", because("CredentialsExpired"): "_x6 1x110"},
+			map[string]string{ready: "0x120", refreshed: "", because("RefreshOverdue"): "1x5 stale", because("CredentialsExpired"): "_x6 1x110"},
 			5 * time.Minute, "LoginSession data/dev is not ready: CredentialsExpired."},
+		"a LoginSession is not ready, and another replica tells of it": {"AWSLoginSessionNotReady",
+			map[string]string{ready: "0x4 stale", `awslogin_session_ready{namespace="data",name="dev",pod="b"}`: "_x5 0x110"},
+			5 * time.Minute, "data/dev is not ready"},
 		"a LoginSession is not ready for four minutes": {"AWSLoginSessionNotReady", map[string]string{ready: "1x10 0x7 1x100"}, never, ""},
-		"a suspended LoginSession is not ready":        {"AWSLoginSessionNotReady", map[string]string{ready: "0x120", well1: "", because("Suspended"): "1x120"}, never, ""},
-		"that a session is over is told once":          {"AWSLoginSessionNotReady", map[string]string{ready: "0x120", well1: "", because("ReloginRequired"): "1x120"}, never, ""},
+		"a suspended LoginSession is not ready":        {"AWSLoginSessionNotReady", map[string]string{ready: "0x120", refreshed: "", because("Suspended"): "1x120"}, never, ""},
+		"that a session is over is told once":          {"AWSLoginSessionNotReady", map[string]string{ready: "0x120", refreshed: "", because("ReloginRequired"): "1x120"}, never, ""},
 
-		"a refresh does not come":    {"AWSLoginRefreshLate", map[string]string{next: "600x120"}, 10*time.Minute + 2*time.Minute + 30*time.Second + time.Minute, "data/dev is 3m 30s late."},
+		"a refresh does not come": {"AWSLoginRefreshLate", map[string]string{next: "600x120"}, 10*time.Minute + 2*time.Minute + 30*time.Second + time.Minute, "data/dev is 3m 30s late."},
+		"a refresh does not come from another replica either": {"AWSLoginRefreshLate",
+			map[string]string{next: "600x25 stale", `awslogin_next_refresh_timestamp_seconds{namespace="data",name="dev",pod="b"}`: "_x26 600x90"},
+			10*time.Minute + 2*time.Minute + 30*time.Second + time.Minute, "data/dev is 3m 30s late."},
 		"a refresh is a minute late": {"AWSLoginRefreshLate", map[string]string{next: "600x22 1200x20 1800x20 2400x20 3000x20 3600x20"}, never, ""},
 		"no refresh is planned":      {"AWSLoginRefreshLate", map[string]string{next: ""}, never, ""},
 	} {
@@ -186,6 +193,25 @@ func TestAlertsSayHowBadItIsAndWhatToDo(t *testing.T) {
 		if next := rule.Annotations["description"]; !strings.Contains(next, "kubectl --namespace") && !strings.Contains(next, "aws login") {
 			t.Errorf("%s names no next step: %q", name, next)
 		}
+	}
+}
+
+var documented = regexp.MustCompile("(?m)^\\| `(AWSLogin\\w+)` \\|.*\\| (\\w+) \\|$")
+
+func TestDocumentedAlertsAreThoseThatExist(t *testing.T) {
+	page, err := os.ReadFile("../../docs/how-it-works.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, existing := map[string]string{}, map[string]string{}
+	for _, row := range documented.FindAllStringSubmatch(string(page), -1) {
+		told[row[1]] = row[2]
+	}
+	for name, rule := range alerts(t) {
+		existing[name] = rule.Labels["severity"]
+	}
+	if !maps.Equal(told, existing) {
+		t.Errorf("documented are\n%v, existing\n%v", told, existing)
 	}
 }
 
