@@ -124,15 +124,6 @@ func TestAssumedRolesAreCountedByTheirResult(t *testing.T) {
 	}
 }
 
-func TestEveryResultIsThereBeforeItHappens(t *testing.T) {
-	if got := testutil.CollectAndCount(refreshes); got != 6 {
-		t.Errorf("%d results of refreshes, want success and 5 outcomes", got)
-	}
-	if got := testutil.CollectAndCount(assumptions); got != 3 {
-		t.Errorf("%d results of assuming a role, want 3", got)
-	}
-}
-
 var (
 	describedName = regexp.MustCompile(`fqName: "([^"]+)"`)
 	queriedName   = regexp.MustCompile(`\b(?:awslogin|controller_runtime|workqueue)_[a-z_]+\b`)

@@ -1,7 +1,6 @@
 package alerts
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -236,7 +235,7 @@ func TestDashboardQueriesAreValid(t *testing.T) {
 			Targets []struct{ Expr string }
 		}
 	}
-	if err := json.NewDecoder(bytes.NewReader(content)).Decode(&dashboard); err != nil {
+	if err := json.Unmarshal(content, &dashboard); err != nil {
 		t.Fatal(err)
 	}
 	queries := 0

@@ -30,7 +30,7 @@ func TestReplicaThatDoesNotKnowTheLoginSessionsIsAliveAndNotReady(t *testing.T) 
 	s.await("it is ready", func() bool { return p.says("/readyz") == http.StatusOK })
 }
 
-func TestReplicaThatStandsByIsAliveAndReadyAndTellsOfNoSession(t *testing.T) {
+func TestReplicaThatStandsByIsAliveAndReadyAndTellsOfNoSessionYet(t *testing.T) {
 	s := newStage(t)
 	s.signIn()
 	s.applySession("dev")
@@ -45,6 +45,11 @@ func TestReplicaThatStandsByIsAliveAndReadyAndTellsOfNoSession(t *testing.T) {
 	const series = `awslogin_session_ready{name="dev",namespace="`
 	if strings.Contains(told(), series) {
 		t.Error("it tells of the LoginSession")
+	}
+	for _, zero := range []string{`awslogin_refresh_total{result="Denied"} 0`, `awslogin_assume_role_total{result="Rejected"} 0`} {
+		if !strings.Contains(told(), "\n"+zero+"\n") {
+			t.Errorf("it does not begin with %s", zero)
+		}
 	}
 	_ = first.Process.Kill()
 	s.await("it leads and tells of the LoginSession", func() bool { return strings.Contains(told(), series+s.namespace+`"} 1`) })
