@@ -34,6 +34,7 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 .PHONY: test
 test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
+	cd hack/alerts && go test -count=1 ./...
 
 .PHONY: test-sdks
 test-sdks: sdks ## Real AWS SDKs live through rotations, and a table of it (PYTHON=/path/python3: another boto3 too).

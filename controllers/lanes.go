@@ -240,6 +240,15 @@ func (l *lanes) takePending() map[types.NamespacedName]*lane {
 	return taken
 }
 
+// holdRotation says whether a lane that is free holds a rotation.
+func (l *lanes) holdRotation() bool {
+	taken := l.takePending()
+	for cache, lane := range taken {
+		l.exit(cache, lane)
+	}
+	return len(taken) > 0
+}
+
 func (l *lanes) isOrphan(lane *lane) bool {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()

@@ -68,6 +68,7 @@ type LoginSessionReconciler struct {
 
 	lanes       lanes
 	permissions permissions
+	pulse       pulse
 	resumed     chan event.GenericEvent
 }
 
@@ -129,7 +130,9 @@ func (a *attempt) plan(moment time.Time) {
 // Nothing in it is cancelled by shutdown: between AWS's rotation of the refresh
 // token and the write-back the session exists in this process only. A shutdown
 // keeps a refresh from being started, see refreshNow.
-func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctrl.Request) (ctrl.Result, error) {
+func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+	r.pulse.begin(request, r.Clock.Now())
+	defer func() { r.pulse.end(request, result, r.Clock.Now()) }()
 	ctx := context.WithoutCancel(shutdown)
 	term := r.term()
 	if term == 0 {
@@ -160,7 +163,6 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	a := &attempt{session: session, lane: lane, memory: memory, term: term, now: r.Clock.Now()}
 	trouble := r.gather(ctx, a)
 	if trouble == nil {
-		var err error
 		if trouble, err = r.act(ctx, shutdown, a); err != nil {
 			return ctrl.Result{}, err
 		}

@@ -113,6 +113,8 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 	defer cancel()
 	rotation, err := r.SignIn.Refresh(ctx, a.login, a.region)
 	a.now = r.Clock.Now()
+	refreshDuration.Observe(a.now.Sub(a.state.askedAt).Seconds())
+	count(refreshes, err)
 	if err == nil {
 		return r.keep(ctx, a, rotation), nil
 	}

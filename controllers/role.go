@@ -88,6 +88,7 @@ func (r *LoginSessionReconciler) assumeNow(ctx context.Context, a *attempt) *tro
 	role := a.recallRole() // the source identity may be known only now
 	session, err := r.STS.AssumeRole(ctx, a.login.Credentials, a.region, roleRequest(a))
 	a.now = r.Clock.Now()
+	count(assumptions, err)
 	if err != nil {
 		return a.roleRefused(err)
 	}

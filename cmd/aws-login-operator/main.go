@@ -21,7 +21,6 @@ import (
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -85,7 +84,7 @@ func run(ctx context.Context, options *options) error {
 	if err := reconciler.SetupWithManager(ctx, mgr, options.maxConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
-	if err := addChecks(mgr); err != nil {
+	if err := addChecks(mgr, reconciler); err != nil {
 		return fmt.Errorf("set up the health probes: %w", err)
 	}
 	if err := mgr.Add(manager.RunnableFunc(reconciler.KeepFlushing)); err != nil {
@@ -145,6 +144,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 		Client:                  controllers.ClientOptions(),
 		Metrics:                 metricsserver.Options{BindAddress: options.metricsAddress},
 		HealthProbeBindAddress:  options.probeAddress,
+		PprofBindAddress:        options.pprofAddress,
 		GracefulShutdownTimeout: ptr.To(shutdownTimeout),
 	})
 }
@@ -170,9 +170,10 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 	}, nil
 }
 
-// addChecks makes readiness mean that the LoginSessions are known.
-func addChecks(mgr manager.Manager) error {
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+// addChecks makes readiness mean that the LoginSessions are known: a replica leads,
+// or could at once. Liveness is the reconciler's to say.
+func addChecks(mgr manager.Manager, reconciler *controllers.LoginSessionReconciler) error {
+	if err := mgr.AddHealthzCheck("reconciles", reconciler.CheckAlive); err != nil {
 		return err
 	}
 	return mgr.AddReadyzCheck("cache", func(request *http.Request) error {

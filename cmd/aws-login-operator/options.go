@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -30,6 +31,7 @@ import (
 type options struct {
 	metricsAddress string
 	probeAddress   string
+	pprofAddress   string
 
 	leaderElect    bool
 	leaseNamespace string
@@ -73,7 +75,7 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	o.capLogLevel()
-	return o, errors.Join(o.checkWatches(), o.checkLease(), o.checkSignIn())
+	return o, errors.Join(o.checkWatches(), o.checkLease(), o.checkProfiles(), o.checkSignIn())
 }
 
 // mostVerbose is the highest log level there is: from 5 on the Kubernetes client
@@ -90,6 +92,7 @@ func (o *options) capLogLevel() {
 func (o *options) bind(flags *flag.FlagSet, getenv func(string) string) {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of the metrics endpoint, plain HTTP; 0 for none")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "loopback address of Go's profiles at /debug/pprof, for example 127.0.0.1:6060; 0 for none")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "run as one of several replicas of which one works at a time")
 	flags.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease; by default the operator's own")
 	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "how long the other replicas wait for one that has gone silent")
@@ -143,6 +146,22 @@ func (o *options) checkLease() error {
 		return errors.New("--leader-election-renew-deadline must be at least twice --leader-election-retry-period")
 	case o.leaseDuration.Truncate(time.Second) < o.renewDeadline+o.retryPeriod: // others count whole seconds
 		return errors.New("--leader-election-lease-duration must be, in whole seconds, at least --leader-election-renew-deadline and --leader-election-retry-period together")
+	}
+	return nil
+}
+
+// checkProfiles keeps profiles within the pod: they are not made to hide anything
+// that this process knows, and taking them slows it down.
+func (o *options) checkProfiles() error {
+	if o.pprofAddress == "" || o.pprofAddress == "0" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(o.pprofAddress)
+	if err != nil {
+		return fmt.Errorf("--pprof-bind-address: %w", err)
+	}
+	if !net.ParseIP(host).IsLoopback() {
+		return fmt.Errorf("--pprof-bind-address: %q is not a loopback address such as 127.0.0.1:6060", o.pprofAddress)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.metricsAddress != ":8080" || o.probeAddress != ":8081" || o.leaderElect || o.allowRoot || o.nudgePods || o.namespaces != nil ||
+	if o.metricsAddress != ":8080" || o.probeAddress != ":8081" || o.pprofAddress != "0" || o.leaderElect || o.allowRoot || o.nudgePods || o.namespaces != nil ||
 		o.signInRegion != "us-east-1" || o.signInEndpoint != "" || o.stsEndpoint != "" || !o.selector.Empty() {
 		t.Errorf("options are %+v", o)
 	}
@@ -52,6 +52,9 @@ func TestOptionsAreAccepted(t *testing.T) {
 		"times of the lease":       "--leader-election-lease-duration=1m --leader-election-renew-deadline=40s --leader-election-retry-period=5s",
 		"no limit":                 "--sign-in-qps=0",
 		"a limit below one":        "--sign-in-qps=0.5",
+		"profiles at 127.0.0.1":    "--pprof-bind-address=127.0.0.1:6060",
+		"profiles at ::1":          "--pprof-bind-address=[::1]:0",
+		"no profiles":              "--pprof-bind-address=",
 		"all else":                 "--leader-elect --metrics-bind-address=0 --health-probe-bind-address=0 --max-concurrent-reconciles=1 --sign-in-region=eu-west-1 --allow-root --nudge-pods --zap-log-level=debug",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +87,9 @@ func TestOptionsAreRefused(t *testing.T) {
 		"a negative limit":                      {"--sign-in-qps=-1", "--sign-in-qps must be a number"},
 		"a limit that is no number":             {"--sign-in-qps=NaN", "--sign-in-qps must be a number"},
 		"a limit without limit":                 {"--sign-in-qps=Inf", "--sign-in-qps must be a number"},
+		"profiles for everybody":                {"--pprof-bind-address=:6060", "not a loopback address"},
+		"profiles at a name":                    {"--pprof-bind-address=localhost:6060", "not a loopback address"},
+		"profiles at no address":                {"--pprof-bind-address=6060", "--pprof-bind-address"},
 		"an argument":                           {"dev", `unexpected argument "dev"`},
 		"an unknown flag":                       {"--allow-rot", "allow-rot"},
 	} {

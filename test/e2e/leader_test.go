@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -120,7 +121,7 @@ func TestOutageOfTheAPIServerEndsNoReplica(t *testing.T) {
 	s.await("the lease is lost", func() bool { return strings.Contains(p.output.String(), "ailed to renew lease") })
 	s.await("login cache, target and status agree", func() bool { return s.agree(before) })
 	s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
-	if p.hasExited() || !p.ready() {
+	if p.hasExited() || p.says("/readyz") != http.StatusOK {
 		t.Error("the operator has ended, or is not ready")
 	}
 	if stats := s.aws.Stats(); stats.Requests != 1 || stats.Replayed > 0 {

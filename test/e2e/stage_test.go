@@ -104,6 +104,14 @@ func (b *lockedBuffer) String() string {
 // fake AWS; args and environment add to that.
 func (s *stage) start(args []string, environment ...string) *process {
 	s.Helper()
+	p := s.launch(args, environment...)
+	s.await("the operator is ready", func() bool { return p.says("/readyz") == http.StatusOK })
+	return p
+}
+
+// launch does not wait until it is ready.
+func (s *stage) launch(args []string, environment ...string) *process {
+	s.Helper()
 	p := &process{t: s.T, probes: freeAddress(s.T), exited: make(chan struct{})}
 	p.Cmd = exec.Command(binary, append([]string{
 		"--metrics-bind-address=0", "--health-probe-bind-address=" + p.probes, "--watch-namespaces=" + s.namespace,
@@ -124,17 +132,17 @@ func (s *stage) start(args []string, environment ...string) *process {
 			s.Logf("the operator's log:\n%s", p.output.String())
 		}
 	})
-	s.await("the operator is ready", func() bool { return p.ready() })
 	return p
 }
 
-func (p *process) ready() bool {
-	response, err := http.Get("http://" + p.probes + "/readyz")
+// says is the status that a probe is answered with, 0 where it is not.
+func (p *process) says(path string) int {
+	response, err := http.Get("http://" + p.probes + path)
 	if err != nil {
-		return false
+		return 0
 	}
 	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	return response.StatusCode
 }
 
 // stop sends a signal and waits for the end.

@@ -1,0 +1,3 @@
+// Package alerts tests the alerts and the dashboard in config/prometheus with
+// Prometheus' own rules engine.
+package alerts
