@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -143,10 +142,4 @@ func lifetimeFor(sessions int, perSecond float64) time.Duration {
 func awsRequestsPerHour(requests, sessions int, took, lifetime time.Duration) float64 {
 	scale := lifetime.Seconds() / awsLifetime.Seconds()
 	return float64(requests) / float64(sessions) / took.Hours() * scale
-}
-
-// quantile of values, which are not empty; it is one of them.
-func quantile[T int | float64 | time.Duration](values []T, q float64) T {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[int(q*float64(len(sorted)-1))]
 }

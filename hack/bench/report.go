@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"awslogin.dev/operator/hack/show"
 )
 
 // write keeps the figures.
@@ -57,7 +59,7 @@ func (r *Report) table() string {
 	c.cycleRows()
 	_ = c.Flush()
 	if f := r.Foreign; f != nil {
-		fmt.Fprintf(&buffer, "\nMemory for %d LoginSessions beside %d foreign Secrets of 1 MB: %s, %s at most\n",
+		fmt.Fprintf(&buffer, "\nMemory for %d LoginSessions beside %d foreign Secrets of 1 MB: %s, %s at most; must be below 64 MiB\n",
 			f.Sessions, f.Secrets, mebibytes(f.Now), mebibytes(f.Most))
 	}
 	return buffer.String()
@@ -128,7 +130,7 @@ func (c columns) cycleRows() {
 		return time.Duration(r.Cycles.leftAtAWS() * float64(time.Second)).Round(100 * time.Millisecond).String()
 	})
 	c.row("a new LoginSession is Ready after: median, worst", func(r *Result) string {
-		return seconds(quantile(r.Cycles.NewSessions, 0.5)) + ", " + seconds(quantile(r.Cycles.NewSessions, 1))
+		return seconds(show.Quantile(r.Cycles.NewSessions, 0.5)) + ", " + seconds(show.Quantile(r.Cycles.NewSessions, 1))
 	})
 	c.row("AWS requests per session and hour, with AWS's lifetime", func(r *Result) string { return fmt.Sprintf("%.1f", r.Cycles.AWSRequests) })
 }

@@ -159,7 +159,9 @@ func (s *stage) measureCycles(ctx context.Context) error {
 	period := lifetime / 3
 	s.aws.SetLifetime(lifetime)
 	s.watcher.promise(lifetime / 3)
-	begin := time.Now().Add(s.prepared)
+	// A refresh that is due before the operator has published what makeDue wrote would
+	// leave the former credentials in the target, which live longer.
+	begin := time.Now().Add(s.prepared*3/2 + 8*time.Second)
 	s.Say("spreading the refreshes over %s, with credentials that live %s (about %.0f s) ...", period, lifetime,
 		(time.Until(begin) + period).Seconds())
 	err := s.makeDue(ctx, lifetime, func(i int) time.Time {

@@ -201,6 +201,6 @@ func (s *stage) judgeTargets(ctx context.Context, lifetime time.Duration) error 
 	if len(s.watcher.replaced) == 0 {
 		return errors.New("no credentials were replaced")
 	}
-	s.Cycles.Left = quantile(s.watcher.replaced, 0.01).Seconds()
+	s.Cycles.Left = show.Quantile(s.watcher.replaced, 0.01).Seconds()
 	return nil
 }
