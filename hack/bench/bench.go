@@ -65,8 +65,19 @@ func (b *bench) measureEach(ctx context.Context) error {
 		}
 		result.Ratios = result.ratios()
 		b.report.Results = append(b.report.Results, result)
+		if err := b.writeFigures(); err != nil { // the next number may take an hour
+			return err
+		}
 	}
 	return nil
+}
+
+func (b *bench) writeFigures() error {
+	b.report.LoadAfter, b.report.BrokenPromises = loadAverage(), b.breaks
+	if b.json == "" {
+		return nil
+	}
+	return b.report.write(b.json)
 }
 
 // onStage gives a measurement a control plane of its own: nothing is left of the one before.
@@ -90,14 +101,10 @@ func (b *bench) breakPromise(format string, values ...any) {
 }
 
 func (b *bench) conclude(context.Context) error {
-	b.report.LoadAfter = loadAverage()
-	b.report.BrokenPromises = b.breaks
-	fmt.Printf("\n%s\n", b.report.table())
-	if b.json != "" {
-		if err := b.report.write(b.json); err != nil {
-			return err
-		}
+	if err := b.writeFigures(); err != nil {
+		return err
 	}
+	fmt.Printf("\n%s\n", b.report.table())
 	if b.breaks == 0 {
 		return nil
 	}

@@ -54,7 +54,7 @@ func parseSettings(args []string) (settings, error) {
 		s.sessions, err = parseNumbers(text)
 		return err
 	})
-	flags.IntVar(&s.concurrency, "concurrency", 10, "the operator's --max-concurrent-reconciles, and the bare client's connections")
+	flags.IntVar(&s.concurrency, "concurrency", 10, "the operator's --max-concurrent-reconciles, and how many rotations the bare client makes at once")
 	flags.IntVar(&s.foreign, "foreign", 300, "number of Secrets of 1 MB beside 100 LoginSessions, for the operator's memory; 0 leaves this out")
 	flags.StringVar(&s.json, "json", "", "write the figures to this file, as JSON")
 	if err := flags.Parse(args); err != nil {

@@ -67,6 +67,9 @@ func (r *Report) table() string {
 
 func (c columns) rotationRows() {
 	c.heading("All due at once; in brackets as a multiple of the bare client's")
+	c.row("bare client: rotations per second, CPU per rotation", func(r *Result) string {
+		return fmt.Sprintf("%.0f, %.1f ms", r.floor().PerSecond, 1e3*r.floor().CPU)
+	})
 	c.row("rotations per second", func(r *Result) string { return multiple("%.0f", r.Burst.PerSecond, r.Ratios.PerSecond) })
 	c.row("operator's CPU per rotation", func(r *Result) string { return multiple("%.1f ms", 1e3*r.Burst.CPU, r.Ratios.CPU) })
 	c.row("API server's CPU per rotation", func(r *Result) string {
@@ -77,17 +80,18 @@ func (c columns) rotationRows() {
 	})
 }
 
-// requestRows are of all kinds that anybody made.
+// requestRows are of all kinds that anybody made, but for those hardly ever made.
 func (c columns) requestRows() {
 	c.heading("API requests per rotation: in the steady state, all due at once, by the bare client")
 	kinds := map[string]bool{}
 	for _, result := range c.results {
 		for _, cost := range []Cost{result.Cycles.Cost, result.Burst, result.floor()} {
-			for kind := range cost.Requests {
-				kinds[kind] = true
+			for kind, count := range cost.Requests {
+				kinds[kind] = kinds[kind] || count > 0.02
 			}
 		}
 	}
+	maps.DeleteFunc(kinds, func(_ string, often bool) bool { return !often })
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		c.row(kind, func(r *Result) string {
 			return fmt.Sprintf("%.2f, %.2f, %.2f", r.Cycles.Requests[kind], r.Burst.Requests[kind], r.floor().Requests[kind])
@@ -129,8 +133,8 @@ func (c columns) cycleRows() {
 	c.row("  with AWS's lifetime: 10 min less that", func(r *Result) string {
 		return time.Duration(r.Cycles.leftAtAWS() * float64(time.Second)).Round(100 * time.Millisecond).String()
 	})
-	c.row("a new LoginSession is Ready after: median, worst", func(r *Result) string {
-		return seconds(show.Quantile(r.Cycles.NewSessions, 0.5)) + ", " + seconds(show.Quantile(r.Cycles.NewSessions, 1))
+	c.row("a new LoginSession is Ready after: median, longest", func(r *Result) string {
+		return fmt.Sprintf("%.0f ms, %.0f ms", 1e3*show.Quantile(r.Cycles.NewSessions, 0.5), 1e3*show.Quantile(r.Cycles.NewSessions, 1))
 	})
 	c.row("AWS requests per session and hour, with AWS's lifetime", func(r *Result) string { return fmt.Sprintf("%.1f", r.Cycles.AWSRequests) })
 }

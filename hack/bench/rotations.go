@@ -48,7 +48,7 @@ func (before meter) cost(after meter, took time.Duration) Cost {
 func (s *stage) measureBurst(ctx context.Context) error {
 	began := time.Now()
 	due := began.Add(s.timeToGetReady()).Truncate(time.Second)
-	s.Say("making all due at once, %.0f s from now ...", time.Until(due).Seconds())
+	s.Say("making all due at once, %s from now ...", seconds(time.Until(due).Seconds()))
 	if err := s.makeDue(ctx, awsLifetime, func(int) time.Time { return due }); err != nil {
 		return err
 	}
@@ -162,8 +162,8 @@ func (s *stage) measureCycles(ctx context.Context) error {
 	// A refresh that is due before the operator has published what makeDue wrote would
 	// leave the former credentials in the target, which live longer.
 	begin := time.Now().Add(s.prepared*3/2 + 8*time.Second)
-	s.Say("spreading the refreshes over %s, with credentials that live %s (about %.0f s) ...", period, lifetime,
-		(time.Until(begin) + period).Seconds())
+	s.Say("spreading the refreshes over %s, with credentials that live %s (about %s) ...",
+		seconds(period.Seconds()), lifetime, seconds((time.Until(begin) + period).Seconds()))
 	err := s.makeDue(ctx, lifetime, func(i int) time.Time {
 		return begin.Add(period * time.Duration(i) / time.Duration(s.Sessions))
 	})
@@ -179,7 +179,7 @@ func (s *stage) measureCycles(ctx context.Context) error {
 	if _, _, err := s.watcher.await(ctx, s.Sessions, patience, s.Say); err != nil {
 		return err
 	}
-	s.Say("two rotations of each LoginSession (about %s) ...", 2*period)
+	s.Say("two rotations of each LoginSession (about %s) ...", seconds(2*period.Seconds()))
 	if err := s.cycle(ctx, lifetime, 2*period); err != nil {
 		return err
 	}
