@@ -79,10 +79,12 @@ func (s *stage) measureBurst(ctx context.Context) error {
 	return s.judgeBurst(ctx, before, last.Sub(due))
 }
 
-// timeToGetReady is for changing every login cache, and for the start of the operator.
+// timeToGetReady is for changing every login cache, and for the start of the operator. From
+// then on no more than 5 min may pass: an expiry that is further away than AWS lets
+// credentials live is taken for a wrong clock's.
 func (s *stage) timeToGetReady() time.Duration {
 	change := time.Duration(float64(s.Sessions) / s.floor().PerSecond * float64(time.Second))
-	return min(15*time.Second+change+s.firstStart*6/5, 5*time.Minute)
+	return change + min(15*time.Second+s.firstStart*6/5, 5*time.Minute)
 }
 
 // goOnAt freezes the operator until a moment, and reads the meter before it.
