@@ -45,7 +45,8 @@ func (s *stage) measureFloor(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("run the bare client: %w", err)
 	}
-	if err := show.Sleep(ctx, settle); err != nil {
+	const idle = 2 * time.Second // as after the operator's rotations
+	if err := show.Sleep(ctx, idle); err != nil {
 		return err
 	}
 	after, err := s.askAPIServer(ctx)

@@ -65,6 +65,29 @@ func (o *operator) cpu() (float64, error) {
 	return stat.CPUTime(), err
 }
 
+// awaitIdle waits until the process uses next to no CPU: after the rotations it looks once
+// more at what it wrote.
+func (o *operator) awaitIdle(ctx context.Context) error {
+	const idle = 0.03 // seconds of CPU in a second; the clock of /proc has hundredths
+	for idleFor := 0; idleFor < 2; idleFor++ {
+		before, err := o.cpu()
+		if err != nil {
+			return err
+		}
+		if err := show.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		after, err := o.cpu()
+		if err != nil {
+			return err
+		}
+		if after-before > idle {
+			idleFor = -1
+		}
+	}
+	return nil
+}
+
 // memory is what the process has resident now, and the most that it had, in bytes.
 func (o *operator) memory() (now, most uint64, err error) {
 	process, err := procfs.NewProc(o.Process.Process.Pid)

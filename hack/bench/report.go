@@ -37,7 +37,7 @@ func (c columns) row(name string, cell func(*Result) string) {
 	for _, result := range c.results {
 		cells = append(cells, cell(result))
 	}
-	_, _ = fmt.Fprintln(c, strings.Join(cells, "\t")+"\t")
+	_, _ = fmt.Fprintln(c, strings.Join(cells, "\t"))
 }
 
 func (c columns) heading(text string) { _, _ = fmt.Fprintf(c, "\n%s\n", text) }

@@ -128,7 +128,7 @@ func accessKeyOf(session *v1alpha1.LoginSession) string {
 }
 
 func (s *stage) judgeBurst(ctx context.Context, before meter, took time.Duration) error {
-	if err := show.Sleep(ctx, settle); err != nil {
+	if err := s.operator.awaitIdle(ctx); err != nil {
 		return err
 	}
 	after, err := s.read(ctx)

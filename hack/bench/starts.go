@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// settle is what follows a rotation: the operator looks at what it wrote.
-	settle = 2 * time.Second
 	// quiet is how long the operator has nothing to do before its memory counts.
 	quiet = 15 * time.Second
 	// patience is for all LoginSessions once, on a machine with much else to do.
