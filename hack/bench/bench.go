@@ -16,11 +16,12 @@ type bench struct {
 	*show.Show
 
 	dir     string // temporary, with the operator's logs; stays after a failure
-	report  Report
-	mu      sync.Mutex
-	broken  []string // promises, the first ones
-	breaks  int
 	program string // this one, to be started as the bare client
+	report  Report
+
+	mu     sync.Mutex
+	broken []string // promises, the first ones
+	breaks int
 }
 
 // run measures, and stops and removes everything however it ends.
@@ -73,6 +74,8 @@ func (b *bench) measureEach(ctx context.Context) error {
 }
 
 func (b *bench) writeFigures() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.report.LoadAfter, b.report.BrokenPromises = loadAverage(), b.breaks
 	if b.json == "" {
 		return nil

@@ -148,7 +148,7 @@ func (w *watcher) observeTarget(before, after *corev1.Secret) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if left < w.promised {
-		w.bench.breakPromise("Secret %s: credentials were replaced with %s left, and %s are promised", client.ObjectKeyFromObject(after), left, w.promised)
+		w.bench.breakPromise("Secret %s: credentials were replaced with %s left, and %s are promised", client.ObjectKeyFromObject(after), left.Round(time.Millisecond), w.promised)
 	}
 	if w.recording {
 		w.replaced = append(w.replaced, left)
