@@ -35,6 +35,10 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 
+.PHONY: test-sdks
+test-sdks: sdks ## Real AWS SDKs live through rotations, and a table of it (PYTHON=/path/python3: another boto3 too).
+	cd test/sdks && go test -count=1 -timeout 10m -args -full $(if $(PYTHON),-python $(PYTHON))
+
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
 	@go build -o bin/soak ./hack/soak
@@ -57,7 +61,7 @@ fuzz: ## Fuzz the login cache, AWS's replies, the files, templates and regions (
 	@hack/fuzz.sh $(INPUTS)
 
 .PHONY: install.yaml
-install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file (VARIANT=namespaced: without cluster-wide rights).
+install.yaml: manifests $(TOOLS)/kustomize ## Write dist/install.yaml: the operator in one file (VARIANT=namespaced: without cluster-wide rights; VARIANT=nudge: with --nudge-pods).
 	@mkdir -p dist
 	$(TOOLS)/kustomize build config/$(VARIANT) | sed 's|image: controller:latest|image: $(IMAGE)|' > dist/install.yaml
 
@@ -77,7 +81,7 @@ controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
 	@hack/controlplane/build.sh $(BIN)/controlplane
 
 .PHONY: sdks
-sdks: ## Install the AWS SDKs that tests run: boto3 from Debian, JavaScript from npm.
+sdks: ## Install the AWS SDKs that tests run: from Debian, npm and Go modules.
 	@hack/sdks/install.sh
 
 .PHONY: manifests

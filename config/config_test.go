@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -107,10 +108,9 @@ func kustomize(t *testing.T, folder string) []byte {
 	return manifest
 }
 
-// deployments are those in a manifest of several objects.
-func deployments(t *testing.T, manifest []byte) []appsv1.Deployment {
+// objects are those of a kind in a manifest of several.
+func objects[T any](t *testing.T, manifest []byte, kind string) (found []T) {
 	t.Helper()
-	var found []appsv1.Deployment
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096)
 	for {
 		var raw runtime.RawExtension
@@ -119,23 +119,46 @@ func deployments(t *testing.T, manifest []byte) []appsv1.Deployment {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		var deployment appsv1.Deployment
-		if err := yaml.Unmarshal(raw.Raw, &deployment); err == nil && deployment.Kind == "Deployment" {
-			found = append(found, deployment)
+		var object T
+		var about metav1.TypeMeta
+		if yaml.Unmarshal(raw.Raw, &about) != nil || about.Kind != kind {
+			continue
 		}
+		if err := yaml.Unmarshal(raw.Raw, &object); err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, object)
 	}
 }
 
-// admitPods has the API server admit a pod of every Deployment in a manifest: a
-// Deployment itself is admitted even where none of its pods ever will be.
+func deployments(t *testing.T, manifest []byte) []appsv1.Deployment {
+	t.Helper()
+	return objects[appsv1.Deployment](t, manifest, "Deployment")
+}
+
+// podTemplates are those of every Deployment and CronJob in a manifest, by name.
+func podTemplates(t *testing.T, manifest []byte) map[string]corev1.PodTemplateSpec {
+	t.Helper()
+	found := map[string]corev1.PodTemplateSpec{}
+	for _, deployment := range deployments(t, manifest) {
+		found[deployment.Name] = deployment.Spec.Template
+	}
+	for _, job := range objects[batchv1.CronJob](t, manifest, "CronJob") {
+		found[job.Name] = job.Spec.JobTemplate.Spec.Template
+	}
+	return found
+}
+
+// admitPods has the API server admit a pod of every Deployment and CronJob in a
+// manifest: they are admitted themselves even where none of their pods ever will be.
 func admitPods(t *testing.T, manifest []byte, namespace string) {
 	t.Helper()
-	for _, deployment := range deployments(t, manifest) {
-		pod := &corev1.Pod{ObjectMeta: deployment.Spec.Template.ObjectMeta, Spec: deployment.Spec.Template.Spec}
-		pod.GenerateName = deployment.Name + "-"
+	for name, template := range podTemplates(t, manifest) {
+		pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+		pod.GenerateName = name + "-"
 		_, err := clientset.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err != nil {
-			t.Errorf("a pod of Deployment %s: %v", deployment.Name, err)
+			t.Errorf("a pod of %s: %v", name, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,67 @@ var (
 	}
 	leads = grants{"leases.coordination.k8s.io": "get create update", "events": "create patch"}
 )
+
+// TestNudgeAddsTheFlagAndRightsToPods follows the comments in config/: nudge is
+// installed in place of default, or added to namespaced.
+func TestNudgeAddsTheFlagAndRightsToPods(t *testing.T) {
+	nudges := grants{"pods": "list patch"}
+	check := func(t *testing.T, manifest []byte, namespace string) {
+		t.Helper()
+		apply(t, manifest)
+		admitPods(t, manifest, namespace)
+		checkArguments(t, manifest)
+		if arguments := deployments(t, manifest)[0].Spec.Template.Spec.Containers[0].Args; !slices.Contains(arguments, "--nudge-pods") {
+			t.Errorf("the operator has the arguments %q", arguments)
+		}
+	}
+	t.Run("for all namespaces", func(t *testing.T) {
+		check(t, kustomize(t, "nudge"), "awslogin-system")
+		checkGrants(t, "awslogin-system", "examples", []grants{works, nudges})
+	})
+	t.Run("no more once default is applied again", func(t *testing.T) {
+		apply(t, kustomize(t, "default"))
+		checkGrants(t, "awslogin-system", "examples", []grants{works})
+	})
+	t.Run("for chosen namespaces", func(t *testing.T) {
+		for _, namespace := range []string{"nudged", "further"} {
+			if err := makeNamespace(namespace); err != nil {
+				t.Fatal(err)
+			}
+		}
+		own := withNudge(t)
+		check(t, kustomize(t, overlay(t, filepath.Join(own, "namespaced"), "nudged")), "nudged")
+		checkGrants(t, "nudged", "nudged", []grants{works, leads, nudges})
+		checkGrants(t, "nudged", "examples", nil)
+		apply(t, kustomize(t, filepath.Join(own, "namespaced", "access")), "--namespace", "further")
+		checkGrants(t, "awslogin-system", "further", []grants{works, nudges})
+	})
+}
+
+// withNudge is a copy of this folder whose namespaced has the component added, as
+// the comments there say.
+func withNudge(t *testing.T) string {
+	t.Helper()
+	own := t.TempDir()
+	if err := os.CopyFS(own, os.DirFS(".")); err != nil {
+		t.Fatal(err)
+	}
+	for file, component := range map[string]string{
+		"namespaced/kustomization.yaml":        "- ../nudge/component",
+		"namespaced/access/kustomization.yaml": "- ../../nudge/component",
+	} {
+		path := filepath.Join(own, file)
+		content := read(t, path)
+		edited := strings.Replace(content, "# "+component, component, 1)
+		if edited == content {
+			t.Fatalf("%s has no line to uncomment", file)
+		}
+		if err := os.WriteFile(path, []byte(edited), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return own
+}
 
 func checkRights(t *testing.T) {
 	for _, row := range []struct {

@@ -121,6 +121,8 @@ type memory struct {
 	publishedKey string
 	// role is what is known of the role that it assumes, if it does.
 	role roleMemory
+	// announced is the publication that announce dealt with last.
+	announced string
 	// unread, unpublished and unreported count failures in a row to read Secrets,
 	// to write the target and to write the status.
 	unread, unpublished, unreported *loginrefresh.Failure

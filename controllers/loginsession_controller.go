@@ -27,6 +27,8 @@ const (
 	gatherWithin = 20 * time.Second
 	actWithin    = 30 * time.Second
 	rotateWithin = loginrefresh.DefaultTimeout + 2*writeTimeout
+	// laneWait is about as long as a rotation takes.
+	laneWait = 100 * time.Millisecond
 )
 
 // controller-gen sees these only apart from a declaration's own comment.
@@ -55,6 +57,9 @@ type LoginSessionReconciler struct {
 	SignInLimit *rate.Limiter
 	// AllowRoot permits sessions of an account's root user.
 	AllowRoot bool
+	// NudgePods has pods told of new credentials that come too late for their
+	// kubelets.
+	NudgePods bool
 	// Term is the number of the term in which this process is the replica that
 	// works, 0 while it is not; nil where there is no other.
 	Term func() int64
@@ -139,9 +144,9 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	}
 	lane, memory, free := r.lanes.enter(session, term)
 	if !free {
-		// Another LoginSession of this login cache is at work; its write wakes
-		// this one, the wait is for when it writes nothing.
-		return ctrl.Result{RequeueAfter: loginrefresh.Floor}, nil
+		// Another LoginSession of this login cache is at work. To look again costs no
+		// request, and soon enough that the other cannot always be first.
+		return ctrl.Result{RequeueAfter: laneWait}, nil
 	}
 	defer r.lanes.exit(cacheOf(session), lane)
 	memory.catchUp(session)

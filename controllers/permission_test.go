@@ -13,6 +13,19 @@ import (
 // reads LoginSessions from the shared cache as the operator does.
 func limitedClient(t *testing.T, verbs ...string) client.Client {
 	t.Helper()
+	c, err := client.New(limitedConfig(t, verbs...), client.Options{
+		Scheme: api.Scheme(),
+		Cache:  &client.CacheOptions{Reader: shared.GetCache(), DisableFor: ClientOptions().Cache.DisableFor},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// limitedConfig is of a user who may do to Secrets only what verbs say.
+func limitedConfig(t *testing.T, verbs ...string) *rest.Config {
+	t.Helper()
 	role := &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "limited-"},
 		Rules: []rbacv1.PolicyRule{
@@ -33,12 +46,5 @@ func limitedClient(t *testing.T, verbs ...string) client.Client {
 	}
 	limited := rest.CopyConfig(config)
 	limited.Impersonate = rest.ImpersonationConfig{UserName: role.Name, Groups: []string{"system:authenticated"}}
-	c, err := client.New(limited, client.Options{
-		Scheme: api.Scheme(),
-		Cache:  &client.CacheOptions{Reader: shared.GetCache(), DisableFor: ClientOptions().Cache.DisableFor},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return limited
 }

@@ -12,6 +12,7 @@ import (
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/fakeaws"
+	"awslogin.dev/operator/internal/loginrefresh"
 )
 
 func TestOneRefreshServesAllThatShareALoginCache(t *testing.T) {
@@ -45,6 +46,23 @@ func TestOneRefreshServesAllThatShareALoginCache(t *testing.T) {
 		}
 	}
 	w.expectRefreshes(1)
+}
+
+// However often one of them works, the others get their turn.
+func TestSharerThatFindsAnotherAtWorkLooksAgainSoon(t *testing.T) {
+	w := due(t)
+	w.session("other")
+	var wait time.Duration
+	w.hooks.answered = func() {
+		w.hooks.answered = nil
+		result, err := w.operator.Reconcile(w.ctx, requestFor(w, "other"))
+		w.must(err)
+		wait = result.RequeueAfter
+	}
+	w.reconcile("dev")
+	if wait <= 0 || wait > loginrefresh.Floor/5 {
+		t.Errorf("it looks again after %s", wait)
+	}
 }
 
 func TestFailuresAreSharedToo(t *testing.T) {

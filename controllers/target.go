@@ -183,7 +183,9 @@ func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, f
 	}
 	a.target = desired
 	if fit {
+		before := a.published
 		a.recordPublished(handout)
+		r.announce(ctx, a, before)
 	}
 	return nil
 }

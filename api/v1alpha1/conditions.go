@@ -76,6 +76,15 @@ const (
 	ReasonSignInRegionConflict = "SignInRegionConflict"
 )
 
+// Reasons of events that tell of no condition: nothing is wrong with the
+// LoginSession. Only with --nudge-pods.
+const (
+	// ReasonPodsNudged: pods that mount the target were told of new credentials.
+	ReasonPodsNudged = "PodsNudged"
+	// ReasonNudgeFailed: some of them were not, and see them later.
+	ReasonNudgeFailed = "NudgeFailed"
+)
+
 // Labels and annotations.
 const (
 	// RefreshRequestedAtAnnotation on a LoginSession: any new value asks for
@@ -89,6 +98,9 @@ const (
 	// credentials and of what they were asked for, by which a restarted operator
 	// knows that they are in place.
 	AssumedRoleAnnotation = "awslogin.dev/assumed-role"
+	// NudgedAtAnnotation on pods, with --nudge-pods: when they were told of new
+	// credentials (RFC 3339). A kubelet looks at a pod at once that changes.
+	NudgedAtAnnotation = "awslogin.dev/nudged-at"
 	// ManagedByLabel on target Secrets, with the value ManagedBy.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	// ManagedBy is the value of ManagedByLabel.

@@ -165,6 +165,7 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 		SignInRegion: options.signInRegion,
 		SignInLimit:  options.signInLimit(),
 		AllowRoot:    options.allowRoot,
+		NudgePods:    options.nudgePods,
 	}, nil
 }
 

@@ -18,7 +18,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.metricsAddress != ":8080" || o.probeAddress != ":8081" || o.leaderElect || o.allowRoot || o.namespaces != nil ||
+	if o.metricsAddress != ":8080" || o.probeAddress != ":8081" || o.leaderElect || o.allowRoot || o.nudgePods || o.namespaces != nil ||
 		o.signInRegion != "us-east-1" || o.signInEndpoint != "" || o.stsEndpoint != "" || !o.selector.Empty() {
 		t.Errorf("options are %+v", o)
 	}
@@ -52,7 +52,7 @@ func TestOptionsAreAccepted(t *testing.T) {
 		"times of the lease":       "--leader-election-lease-duration=1m --leader-election-renew-deadline=40s --leader-election-retry-period=5s",
 		"no limit":                 "--sign-in-qps=0",
 		"a limit below one":        "--sign-in-qps=0.5",
-		"all else":                 "--leader-elect --metrics-bind-address=0 --health-probe-bind-address=0 --max-concurrent-reconciles=1 --sign-in-region=eu-west-1 --allow-root --zap-log-level=debug",
+		"all else":                 "--leader-elect --metrics-bind-address=0 --health-probe-bind-address=0 --max-concurrent-reconciles=1 --sign-in-region=eu-west-1 --allow-root --nudge-pods --zap-log-level=debug",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := parse(nil, strings.Fields(args)...); err != nil {

@@ -4,7 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -53,30 +52,6 @@ func TestGoSDKReads(t *testing.T) {
 			p.untouched(t)
 		})
 	}
-}
-
-// The Go SDK reads the files again when the credentials that it has expire. Those
-// that AWS still takes are published as if they expired in a moment.
-func TestGoSDKPicksUpNewCredentials(t *testing.T) {
-	p := newPod(t)
-	in := inputOf(t, p.aws.Login(admin).Cache(), p.mount)
-	in.ExpiresAt = time.Now().Add(2 * time.Second)
-	p.publish(t, in)
-	clients := map[string]*sts.Client{}
-	for _, format := range []string{"CredentialProcess", "LoginCache"} {
-		clients[format] = goClient(t, p.environment(t, format))
-		if arn := goIdentity(t, clients[format]); arn != admin {
-			t.Errorf("%s: is %s at first, want %s", format, arn, admin)
-		}
-	}
-	p.publishDeveloper(t)
-	time.Sleep(time.Until(in.ExpiresAt.Truncate(time.Second)))
-	for format, client := range clients {
-		if arn := goIdentity(t, client); arn != developer {
-			t.Errorf("%s: is still %s, want %s", format, arn, developer)
-		}
-	}
-	p.untouched(t)
 }
 
 // IAM lets paths have every visible character (IAM API, pathType), some of which

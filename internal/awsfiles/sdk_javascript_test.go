@@ -1,28 +1,17 @@
 package awsfiles
 
 import (
-	"os/exec"
 	"testing"
 	"time"
 
 	"awslogin.dev/operator/internal/sdktest"
 )
 
-func javaScriptIdentity(t *testing.T, p *pod) string {
-	t.Helper()
-	program := sdktest.JavaScript(t)
-	command := exec.CommandContext(t.Context(), program[0], program[1:]...)
-	command.Env = list(p.environment(t, "LoginCache"))
-	identity, err := sdktest.Run(command)
-	if err != nil {
-		t.Fatalf("%v\nAWS counted %+v", err, p.aws.Stats())
-	}
-	return identity.Arn
-}
+const loginProgram = "caller-identity-login.mjs"
 
 func TestJavaScriptSDKReadsLoginCache(t *testing.T) {
 	p := newPod(t)
-	if arn := javaScriptIdentity(t, p); arn != admin {
+	if arn := p.identity(t, sdktest.JavaScript(t, loginProgram), "LoginCache").Arn; arn != admin {
 		t.Errorf("is %s, want %s", arn, admin)
 	}
 	p.untouched(t)
@@ -35,7 +24,7 @@ func TestJavaScriptSDKUsesCredentialsThatItCannotRefresh(t *testing.T) {
 	in := inputOf(t, p.aws.Login(admin).Cache(), p.mount)
 	in.ExpiresAt = time.Now().Add(4 * time.Minute)
 	p.publish(t, in)
-	if arn := javaScriptIdentity(t, p); arn != admin {
+	if arn := p.identity(t, sdktest.JavaScript(t, loginProgram), "LoginCache").Arn; arn != admin {
 		t.Errorf("is %s, want %s", arn, admin)
 	}
 	if stats := p.aws.Stats(); stats.Refused == 0 || stats.Rotated != 0 || stats.STSCalls != 1 {

@@ -9,12 +9,11 @@ import (
 	"awslogin.dev/operator/internal/fakeaws"
 	"awslogin.dev/operator/internal/kubeletvolume"
 	"awslogin.dev/operator/internal/loginrefresh"
+	"awslogin.dev/operator/internal/sdktest"
 )
 
-const (
-	developer = "arn:aws:sts::012345678910:assumed-role/Developer/dev"
-	workload  = "eu-central-1" // the region that workloads are told
-)
+// workload is the region that workloads are told.
+const workload = "eu-central-1"
 
 func signedIn(t *testing.T) (*fakeaws.Server, []byte) {
 	t.Helper()
@@ -36,7 +35,7 @@ func inputOf(t *testing.T, cache []byte, mountPath string) Input {
 		SessionToken:    c.SessionToken,
 		AccountID:       c.AccountID,
 		ExpiresAt:       c.ExpiresAt,
-		LoginSession:    admin, // stays, though a test signs in as somebody else to tell new credentials from old
+		LoginSession:    admin,
 		Region:          workload,
 		MountPath:       mountPath,
 	}
@@ -67,10 +66,19 @@ func (p *pod) publish(t *testing.T, in Input) {
 	}
 }
 
-// publishDeveloper replaces the credentials by ones of another principal.
-func (p *pod) publishDeveloper(t *testing.T) {
+// identity is who a program is that runs in the pod and reads one format.
+func (p *pod) identity(t *testing.T, program []string, format string) sdktest.Identity {
 	t.Helper()
-	p.publish(t, inputOf(t, p.aws.Login(developer).Cache(), p.mount))
+	process, err := sdktest.Start(program, list(p.environment(t, format)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	identity, err := process.Ask()
+	if err != nil {
+		t.Fatalf("%v\nAWS counted %+v", err, p.aws.Stats())
+	}
+	return identity
 }
 
 // environment are the variables of a container that reads one format.

@@ -3,7 +3,6 @@ package fakeaws_test
 import (
 	"errors"
 	"net/http/httptest"
-	"os/exec"
 	"reflect"
 	"testing"
 	"time"
@@ -174,9 +173,8 @@ func TestPythonSDKAssumesARole(t *testing.T) {
 	server := httptest.NewServer(s)
 	defer server.Close()
 	f := readFile(t, s.Login(admin).Cache())
-	cmd := exec.Command(python, "testdata/assumed_role.py", server.URL, deploy)
-	cmd.Env = pythonEnv(f)
-	if arn := identity(t, cmd, s); arn != "arn:aws:sts::111122223333:assumed-role/deploy/dev" {
+	program := []string{python, "testdata/assumed_role.py", server.URL, deploy}
+	if arn := identity(t, s, server.URL, program, environmentOf(f)...); arn != "arn:aws:sts::111122223333:assumed-role/deploy/dev" {
 		t.Errorf("is %s", arn)
 	}
 	got := s.Stats().RoleRequests

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -12,10 +11,18 @@ import (
 	"awslogin.dev/operator/internal/sdktest"
 )
 
-// identity runs a program that prints the answer of GetCallerIdentity as JSON.
-func identity(t *testing.T, cmd *exec.Cmd, s *fakeaws.Server) (arn string) {
+// identity is who a program is that asks the server.
+func identity(t *testing.T, s *fakeaws.Server, url string, program []string, variables ...string) (arn string) {
 	t.Helper()
-	reply, err := sdktest.Run(cmd)
+	process, err := sdktest.Start(program, append([]string{
+		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+		"AWS_ENDPOINT_URL_SIGNIN=" + url, "AWS_ENDPOINT_URL_STS=" + url,
+	}, variables...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	reply, err := process.Ask()
 	if err != nil {
 		t.Fatalf("%v\nrefused because: %s; by AWS STS: %v", err, s.Stats().LastRefusal, s.Stats().STSRefused)
 	}
@@ -23,7 +30,7 @@ func identity(t *testing.T, cmd *exec.Cmd, s *fakeaws.Server) (arn string) {
 }
 
 func TestJavaScriptSDKRefreshesAndIsWhoItSays(t *testing.T) {
-	program := sdktest.JavaScript(t)
+	program := sdktest.JavaScript(t, "caller-identity-login.mjs")
 	for name, leadingZero := range map[string]bool{
 		"with a key of full coordinates":             false,
 		"with a key whose x begins with a zero byte": true,
@@ -37,15 +44,8 @@ func TestJavaScriptSDKRefreshesAndIsWhoItSays(t *testing.T) {
 			if err := os.WriteFile(config, []byte(profile), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(program[0], program[1:]...)
-			cmd.Env = []string{
-				"AWS_CONFIG_FILE=" + config,
-				"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
-				"AWS_LOGIN_CACHE_DIRECTORY=" + filepath.Dir(path),
-				"AWS_ENDPOINT_URL_SIGNIN=" + server.URL,
-				"AWS_ENDPOINT_URL_STS=" + server.URL,
-			}
-			if arn := identity(t, cmd, s); arn != admin {
+			arn := identity(t, s, server.URL, program, "AWS_CONFIG_FILE="+config, "AWS_LOGIN_CACHE_DIRECTORY="+filepath.Dir(path))
+			if arn != admin {
 				t.Errorf("is %s, want %s", arn, admin)
 			}
 			if stats := s.Stats(); stats.Rotated != 1 || stats.Refused != 0 || stats.STSCalls != 1 {
@@ -55,24 +55,21 @@ func TestJavaScriptSDKRefreshesAndIsWhoItSays(t *testing.T) {
 	}
 }
 
-func pythonEnv(f file) []string {
+func environmentOf(f file) []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID=" + f.AccessToken.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + f.AccessToken.SecretAccessKey,
 		"AWS_SESSION_TOKEN=" + f.AccessToken.SessionToken,
-		"AWS_DEFAULT_REGION=us-east-1",
 	}
 }
 
 func TestPythonSDKIsWhoItSays(t *testing.T) {
-	python := sdktest.Python(t)
+	program := sdktest.Boto3(t, "")
 	s := fakeaws.New(fakeaws.Options{})
 	server := httptest.NewServer(s)
 	defer server.Close()
 	f := readFile(t, s.Login(admin).Cache())
-	cmd := exec.Command(python, "testdata/caller_identity.py", server.URL)
-	cmd.Env = pythonEnv(f)
-	if arn := identity(t, cmd, s); arn != admin {
+	if arn := identity(t, s, server.URL, program, environmentOf(f)...); arn != admin {
 		t.Errorf("is %s, want %s", arn, admin)
 	}
 	if stats := s.Stats(); stats.STSCalls != 1 {

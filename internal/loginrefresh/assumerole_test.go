@@ -109,7 +109,7 @@ func TestAnswerThatIsNoRoleSessionIsRefused(t *testing.T) {
 	}
 }
 
-func refusedRole(t *testing.T, client *STS, outcome Outcome, says string) *ServiceError {
+func refusedRole(t *testing.T, client *STS, outcome Outcome, says string) {
 	t.Helper()
 	session, err := client.AssumeRole(t.Context(), Credentials{AccessKeyID: "a", SecretAccessKey: canary}, "us-east-1", forDeploy())
 	failed, ok := err.(*ServiceError) //nolint:errorlint // the contract says that it is never wrapped
@@ -117,7 +117,6 @@ func refusedRole(t *testing.T, client *STS, outcome Outcome, says string) *Servi
 		t.Fatalf("AssumeRole = %v, %v; want %s that says %q", session, err, outcome, says)
 	}
 	hidesSecrets(t, failed.Error())
-	return failed
 }
 
 func TestRefusalOfARoleSaysWhoHasToAct(t *testing.T) {

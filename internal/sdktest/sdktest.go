@@ -1,11 +1,10 @@
-// Package sdktest runs AWS SDKs of other languages in tests. `make sdks`
-// installs them; without them a test is skipped, except where the environment
-// variable CI is "true".
+// Package sdktest runs programs with AWS SDKs in tests: those of hack/sdks.
+// `make sdks` installs the SDKs; where one is missing a test is skipped, except
+// where the environment variable CI is "true".
 package sdktest
 
 import (
-	"encoding/json"
-	"errors"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,59 +13,98 @@ import (
 	"testing"
 )
 
-// debianPython is the interpreter for which apt installs boto3.
-const debianPython = "/usr/bin/python3"
+// What apt installs is for these, whatever else goes first on PATH.
+const (
+	debianPython = "/usr/bin/python3"
+	debianRuby   = "/usr/bin/ruby"
+	debianCLI    = "/usr/bin/aws"
+)
 
-// Python is the path of a Python that has boto3.
-func Python(t *testing.T) string {
+// Python is the interpreter for which apt installs boto3.
+func Python(t testing.TB) string {
 	t.Helper()
-	const hasBoto3 = "import importlib.util, sys; sys.exit(importlib.util.find_spec('boto3') is None)" // far faster than an import
-	if err := exec.CommandContext(t.Context(), debianPython, "-c", hasBoto3).Run(); err != nil {
-		missing(t, fmt.Sprintf("boto3 is not installed for %s (%v)", debianPython, err))
-	}
+	needBoto3(t, debianPython)
 	return debianPython
 }
 
-// JavaScript are the command line's first words of a program that prints who its
-// default profile's login session is to AWS STS.
-func JavaScript(t *testing.T) []string {
+// Boto3 is a program with Debian's boto3, or with that of another interpreter.
+func Boto3(t testing.TB, python string) []string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	folder := filepath.Join(filepath.Dir(here), "..", "..", "hack", "sdks", "js")
-	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
-		missing(t, fmt.Sprintf("the AWS SDK for JavaScript is not installed (%v)", err))
-	}
+	python = cmp.Or(python, debianPython)
+	needBoto3(t, python)
+	return []string{python, program(t, "python", "caller_identity.py")}
+}
+
+func needBoto3(t testing.TB, python string) {
+	t.Helper()
+	const hasBoto3 = "import importlib.util, sys; sys.exit(importlib.util.find_spec('boto3') is None)" // far faster than an import
+	need(t, "boto3 for "+python, exec.CommandContext(t.Context(), python, "-c", hasBoto3).Run())
+}
+
+// JavaScript is one of the programs with an AWS SDK for JavaScript.
+func JavaScript(t testing.TB, script string) []string {
+	t.Helper()
+	program(t, "js", "node_modules")
 	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(t, fmt.Sprintf("Node.js is not installed (%v)", err))
-	}
-	return []string{node, filepath.Join(folder, "caller-identity.mjs")}
+	need(t, "Node.js", err)
+	return []string{node, program(t, "js", script)}
 }
 
-func missing(t *testing.T, what string) {
+// Ruby is a program with Debian's AWS SDK for Ruby.
+func Ruby(t testing.TB) []string {
 	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what + ": run `make sdks`")
-	}
-	t.Skip(what + ": run `make sdks`")
+	need(t, "the AWS SDK for Ruby", exec.CommandContext(t.Context(), debianRuby, "-e", "gem 'aws-sdk-core'").Run())
+	return []string{debianRuby, program(t, "ruby", "caller_identity.rb")}
 }
 
-// Identity is what GetCallerIdentity answered.
-type Identity struct{ Arn, Account, Region string }
+// CLI is a command of Debian's AWS CLI. It prints what the other programs answer.
+func CLI(t testing.TB) []string {
+	t.Helper()
+	_, err := os.Stat(debianCLI)
+	need(t, "the AWS CLI", err)
+	return []string{debianCLI, "sts", "get-caller-identity", "--output", "json"}
+}
 
-// Run runs a program that prints an Identity as JSON.
-func Run(command *exec.Cmd) (Identity, error) {
-	out, err := command.Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return Identity{}, fmt.Errorf("%s: %w\n%s", command, err, exit.Stderr)
-		}
-		return Identity{}, fmt.Errorf("%s: %w", command, err)
+// Go is a program with an AWS SDK for Go: gov1 or gov2.
+func Go(t testing.TB, name string) []string {
+	t.Helper()
+	path := filepath.Join(root(), "bin", "sdks", name)
+	_, err := os.Stat(path)
+	need(t, name, err)
+	return []string{path}
+}
+
+// Faketime is the library that makes time run faster in programs that preload it.
+func Faketime(t testing.TB) string {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+	if len(found) == 0 {
+		need(t, "libfaketime", os.ErrNotExist)
 	}
-	var identity Identity
-	if err := json.Unmarshal(out, &identity); err != nil {
-		return Identity{}, fmt.Errorf("%s printed %q: %w", command, out, err)
+	return found[0]
+}
+
+func program(t testing.TB, parts ...string) string {
+	t.Helper()
+	path := filepath.Join(root(), "hack", "sdks", filepath.Join(parts...))
+	_, err := os.Stat(path)
+	need(t, "an AWS SDK", err)
+	return path
+}
+
+func root() string {
+	_, here, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(here), "..", "..")
+}
+
+func need(t testing.TB, what string, missing error) {
+	t.Helper()
+	if missing == nil {
+		return
 	}
-	return identity, nil
+	words := fmt.Sprintf("%s is not installed (%v): run `make sdks`", what, missing)
+	if os.Getenv("CI") == "true" {
+		t.Fatal(words)
+	}
+	t.Skip(words)
 }

@@ -155,7 +155,7 @@ func freeAddress(t *testing.T) string {
 // await waits for what another process has to do.
 func (s *stage) await(what string, done func() bool) {
 	s.Helper()
-	err := wait.PollUntilContextTimeout(s.ctx, 20*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx, 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
 		return done(), nil
 	})
 	if err != nil {

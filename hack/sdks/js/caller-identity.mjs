@@ -1,8 +1,11 @@
-// Prints who the AWS SDK for JavaScript is to AWS STS, as JSON. The default profile names a login session, whose cache
-// file the SDK refreshes first if it has to.
+// A service that never says where its credentials come from: the SDK's default chain finds them.
+import { createRequire } from "node:module";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { fromLoginCredentials } from "@aws-sdk/credential-provider-login";
+import { answerEachLine } from "./answer.mjs";
 
-const client = new STSClient({ region: "us-east-1", credentials: fromLoginCredentials({ profile: "default" }) });
-const { Arn, Account } = await client.send(new GetCallerIdentityCommand({}));
-console.log(JSON.stringify({ Arn, Account }));
+const { version } = createRequire(import.meta.url)("@aws-sdk/client-sts/package.json");
+const client = new STSClient({});
+answerEachLine(version, async () => {
+  const { Arn, Account } = await client.send(new GetCallerIdentityCommand({}));
+  return { Arn, Account, Region: await client.config.region() };
+});
