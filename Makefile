@@ -46,6 +46,17 @@ soak: build controlplane ## Two replicas in faults of every kind for 10 minutes,
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/soak -operator bin/aws-login-operator $(if $(DURATION),-duration $(DURATION)) \
 		$(if $(SESSIONS),-sessions $(SESSIONS)) $(if $(SEED),-seed $(SEED)) $(if $(LIFETIME),-lifetime $(LIFETIME)) $(if $(REPORT),-report $(REPORT))
 
+.PHONY: bench
+bench: build controlplane ## Measure what sessions cost, beside a bare client (SESSIONS=100,1000,10000 CONCURRENCY=10 FOREIGN=300 JSON=file).
+	@go build -o bin/bench ./hack/bench
+	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/bench -operator bin/aws-login-operator $(if $(SESSIONS),-sessions $(SESSIONS)) \
+		$(if $(CONCURRENCY),-concurrency $(CONCURRENCY)) $(if $(FOREIGN),-foreign $(FOREIGN)) $(if $(JSON),-json $(JSON))
+
+.PHONY: scale.svg
+scale.svg: ## Draw docs/scale.svg from figures of make bench (JSON="file ...").
+	@cd hack/plot && go build -o $(BIN)/plot .
+	@bin/plot -o docs/scale.svg $(JSON)
+
 .PHONY: fuzz
 fuzz: ## Fuzz the login cache, AWS's replies, the files, templates and regions (INPUTS=100000x for each).
 	@hack/fuzz.sh $(INPUTS)

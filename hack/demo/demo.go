@@ -10,12 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
@@ -97,14 +94,7 @@ func (d *demo) startControlPlane(context.Context) error {
 		return err
 	}
 	d.kubectlBin = filepath.Join(binaries(), "kubectl")
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return err
-	}
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return err
-	}
-	if d.client, err = client.NewWithWatch(environment.Config, client.Options{Scheme: scheme}); err != nil {
+	if d.client, err = client.NewWithWatch(environment.Config, client.Options{Scheme: controlplane.Scheme()}); err != nil {
 		return err
 	}
 	version, err := discovery.NewDiscoveryClientForConfigOrDie(environment.Config).ServerVersion()

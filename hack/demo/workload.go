@@ -65,7 +65,7 @@ func (d *demo) startWorkload(ctx context.Context) error {
 		"AWS_ENDPOINT_URL_STS=" + d.awsURL,
 	}
 	go d.workload.follow(reader, d.Say)
-	if err = d.start("workload", workloadLog, command); err != nil {
+	if _, err = d.Start("workload", filepath.Join(d.dir, workloadLog), command); err != nil {
 		return err
 	}
 	return d.workload.waitCalled(ctx)

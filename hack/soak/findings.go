@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"awslogin.dev/operator/hack/show"
 )
 
 // findings are what the readers found. Violations that go on are counted at each
@@ -112,8 +114,7 @@ func (f *findings) quantile(q float64) time.Duration {
 	if len(f.leftWhenReplaced) == 0 {
 		return 0
 	}
-	sorted := slices.Sorted(slices.Values(f.leftWhenReplaced))
-	return sorted[int(q*float64(len(sorted)-1))]
+	return show.Quantile(f.leftWhenReplaced, q)
 }
 
 func (f *findings) soFar() (counts figures, broken []*violation) {

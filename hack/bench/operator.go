@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/procfs"
+
+	"awslogin.dev/operator/hack/show"
+)
+
+// operator is one run of the operator.
+type operator struct {
+	*show.Process
+	startedAt time.Time
+}
+
+// startOperator returns when the operator says that it knows the LoginSessions.
+func (s *stage) startOperator(ctx context.Context) error {
+	probes, err := show.FreeAddress()
+	if err != nil {
+		return err
+	}
+	command := exec.Command(s.bench.operator,
+		"--metrics-bind-address=0", "--health-probe-bind-address="+probes, "--sign-in-qps=0",
+		fmt.Sprint("--max-concurrent-reconciles=", s.concurrency))
+	command.Env = []string{ // nothing of the person's
+		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "KUBECONFIG=" + s.kubeconfig,
+		"AWS_ENDPOINT_URL_SIGNIN=" + s.awsURL, "AWS_ENDPOINT_URL_STS=" + s.awsURL,
+	}
+	startedAt := time.Now()
+	process, err := s.Start("operator", filepath.Join(s.dir, "operator.log"), command)
+	if err != nil {
+		return err
+	}
+	s.operator = &operator{Process: process, startedAt: startedAt}
+	return show.WaitUntilOK(ctx, "http://"+probes+"/readyz")
+}
+
+func (s *stage) stopOperator() error {
+	defer func() { s.operator = nil }()
+	return s.operator.Stop()
+}
+
+func (o *operator) signal(signal syscall.Signal) error {
+	if err := o.Process.Process.Signal(signal); err != nil {
+		return fmt.Errorf("send %s to the operator: %w", signal, err)
+	}
+	return nil
+}
+
+// cpu is the user and system time that the process has used, in seconds.
+func (o *operator) cpu() (float64, error) {
+	process, err := procfs.NewProc(o.Process.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	stat, err := process.Stat()
+	return stat.CPUTime(), err
+}
+
+// awaitIdle waits until the process uses next to no CPU: after the rotations it looks once
+// more at what it wrote.
+func (o *operator) awaitIdle(ctx context.Context) error {
+	const idle = 0.03 // seconds of CPU in a second; the clock of /proc has hundredths
+	for idleFor := 0; idleFor < 2; idleFor++ {
+		before, err := o.cpu()
+		if err != nil {
+			return err
+		}
+		if err := show.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		after, err := o.cpu()
+		if err != nil {
+			return err
+		}
+		if after-before > idle {
+			idleFor = -1
+		}
+	}
+	return nil
+}
+
+// memory is what the process has resident now, and the most that it had, in bytes.
+func (o *operator) memory() (now, most uint64, err error) {
+	process, err := procfs.NewProc(o.Process.Process.Pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	status, err := process.NewStatus()
+	return status.VmRSS, status.VmHWM, err
+}
+
+func describeMachine() Machine {
+	return Machine{Cores: runtime.NumCPU(), LoadBefore: loadAverage()}
+}
+
+// loadAverage of the last minute; 0 where the system does not say.
+func loadAverage() float64 {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0
+	}
+	load, err := fs.LoadAvg()
+	if err != nil {
+		return 0
+	}
+	return load.Load1
+}
