@@ -20,7 +20,7 @@ const maxNote = 1024
 
 // finish is the one exit: status, events and the next wake-up.
 func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trouble) (ctrl.Result, error) {
-	status := summarize(a, t)
+	status, acted := summarize(a, t), a.session // the status may be written onto a newer one
 	switch err := r.patchStatus(ctx, a, status); {
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
@@ -31,7 +31,7 @@ func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trou
 		a.memory.unreported = nil
 		r.report(ctx, a.session, status.Conditions)
 	}
-	r.settle(ctx, a, t)
+	settle(a, acted, t)
 	return ctrl.Result{RequeueAfter: wakeAfter(a, t, r.Clock.Now())}, nil
 }
 

@@ -89,6 +89,7 @@ type attempt struct {
 
 	region       string                 // where to refresh
 	regionLeader *v1alpha1.LoginSession // who decides that for all that share the login cache
+	sharing      string                 // a digest of those who share it
 	note         string                 // added to the message of Ready
 
 	assumeAt time.Time // when the role is assumed next; zero where none is planned

@@ -28,7 +28,11 @@ type settled struct {
 // until then. A watch that lags behind tells of an older state, and then everything
 // is read; or it tells of the newer one later, and wakes the LoginSession again.
 func (r *LoginSessionReconciler) isSettled(ctx context.Context, session *v1alpha1.LoginSession, known *settled) (time.Duration, bool) {
-	if known == nil || known.inputs == "" || known.inputs != r.inputs(ctx, session, r.watched(ctx, cacheOf(session)), r.watched(ctx, targetOf(session))) {
+	if known == nil {
+		return 0, false
+	}
+	sharers, err := r.sharers(ctx, session)
+	if err != nil || known.inputs != inputs(session, sharing(sharers), r.watched(ctx, cacheOf(session)), r.watched(ctx, targetOf(session))) {
 		return 0, false
 	}
 	if known.until.IsZero() {
@@ -38,23 +42,24 @@ func (r *LoginSessionReconciler) isSettled(ctx context.Context, session *v1alpha
 	return wait, wait > 0
 }
 
-// settle takes note that an attempt left nothing to do before it wakes up.
-func (r *LoginSessionReconciler) settle(ctx context.Context, a *attempt, t *trouble) {
+// settle takes note that an attempt left nothing to do, for the LoginSession as it was
+// acted on, before it wakes up.
+func settle(a *attempt, acted *v1alpha1.LoginSession, t *trouble) {
 	a.memory.settled = nil
 	if t == nil && a.memory.unreported == nil && a.memory.unheard == nil && a.target != nil && a.state.pending == nil {
-		a.memory.settled = &settled{r.inputs(ctx, a.session, versionOf(a.secret), versionOf(a.target)), a.wakeAt}
+		a.memory.settled = &settled{inputs(acted, a.sharing, versionOf(a.secret), versionOf(a.target)), a.wakeAt}
 	}
 }
 
 // inputs are what the outcome of a reconcile depends on, but for time and AWS.
-func (r *LoginSessionReconciler) inputs(ctx context.Context, session *v1alpha1.LoginSession, cache, target string) string {
-	parts := []any{session.Generation, requestedAt(session), cache, target}
-	sharers, err := r.sharers(ctx, session)
-	if err != nil { // only where the index is missing, which SetupWithManager made
-		return ""
-	}
-	slices.SortFunc(sharers, func(a, b v1alpha1.LoginSession) int { return cmp.Compare(a.Name, b.Name) })
-	for _, sharer := range sharers {
+func inputs(session *v1alpha1.LoginSession, sharing, cache, target string) string {
+	return digest(session.Generation, requestedAt(session), sharing, cache, target)
+}
+
+// sharing tells one state of those that share a login cache from another.
+func sharing(sharers []v1alpha1.LoginSession) string {
+	var parts []any
+	for _, sharer := range slices.SortedFunc(slices.Values(sharers), func(a, b v1alpha1.LoginSession) int { return cmp.Compare(a.Name, b.Name) }) {
 		parts = append(parts, sharer.UID, sharer.Generation, sharer.DeletionTimestamp)
 	}
 	return digest(parts...)

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/faultproxy"
 )
 
 // requests are what a reconcile asks of the API server and AWS.
@@ -151,6 +153,47 @@ func TestChangeIsLookedInto(t *testing.T) {
 				t.Error("nothing was looked into")
 			}
 		})
+	}
+}
+
+// A status whose last write failed is written onto the LoginSession as it is by then.
+func TestSpecThatChangesWhileTheStatusIsWrittenIsActedOn(t *testing.T) {
+	w := staged(t)
+	w.run("dev", time.Second)
+	w.pass(5 * time.Minute)
+	refused, changed := false, false
+	w.onTheWay.Judge(func(step string) faultproxy.Fault {
+		switch {
+		case step == "PATCH loginsessions/dev/status" && !refused:
+			refused = true
+			return apiFaults["500"]
+		case step == "GET loginsessions/dev" && refused && !changed:
+			changed = true
+			return faultproxy.Fault{Before: func() { w.change("dev", inRegion("eu-west-1")) }}
+		}
+		return faultproxy.Fault{}
+	})
+	for range 3 {
+		_, err := w.attempt("dev")
+		w.must(err)
+		w.pass(2 * time.Second)
+	}
+	if config := string(w.secret("dev").Data["config"]); !changed || !strings.Contains(config, "eu-west-1") {
+		t.Errorf("changed: %t, and the config is %q", changed, config)
+	}
+}
+
+func TestSharerThatChangesWhileAnotherIsAtWorkIsSeen(t *testing.T) {
+	w := due(t)
+	w.session("other")
+	w.hooks.answered = func() {
+		w.hooks.answered = nil
+		w.change("other", func(s *v1alpha1.LoginSession) { s.Spec.SignInRegion = "eu-west-1" })
+	}
+	w.reconcile("dev")
+	w.reconcile("dev")
+	if message := w.message("dev", "Ready"); !strings.Contains(message, "names another spec.signInRegion") {
+		t.Errorf("message is %q", message)
 	}
 }
 

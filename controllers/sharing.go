@@ -28,6 +28,7 @@ func (r *LoginSessionReconciler) settleRegion(ctx context.Context, a *attempt) *
 	if err != nil {
 		return unreadable(a, cacheOf(a.session), err)
 	}
+	a.sharing = sharing(sharers)
 	sharers = slices.DeleteFunc(sharers, func(s v1alpha1.LoginSession) bool {
 		key, err := cacheKey(a.secret, s.Spec.LoginCacheSecretRef.Key)
 		return err != nil || key != a.key || !s.DeletionTimestamp.IsZero()
