@@ -192,10 +192,10 @@ func (r *LoginSessionReconciler) gather(ctx context.Context, a *attempt) *troubl
 	return r.settleRegion(ctx, a)
 }
 
-// act is the rotation: write back what is pending, refuse, refresh, assume the role, publish. The
-// first trouble is the one reported, but what can still be published is: workloads
-// are served the last good credentials through every failure. Its error is that
-// of a shutdown.
+// act is the rotation: write back what is pending, refuse, refresh, assume the role,
+// publish. The first trouble is the one reported, but what can still be published is:
+// workloads are served the last good credentials through every failure. Its error is
+// that of a shutdown.
 func (r *LoginSessionReconciler) act(ctx, shutdown context.Context, a *attempt) (*trouble, error) {
 	ctx, cancel := context.WithTimeout(ctx, actWithin)
 	defer cancel()

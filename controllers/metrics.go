@@ -1,8 +1,6 @@
 package controllers
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -53,10 +51,9 @@ func startAtZero(counter *prometheus.CounterVec, failures ...loginrefresh.Outcom
 
 // count adds the answer of an AWS service to a counter.
 func count(counter *prometheus.CounterVec, err error) {
-	result, failed := success, &loginrefresh.ServiceError{Outcome: loginrefresh.Retryable}
+	result := success
 	if err != nil {
-		errors.As(err, &failed)
-		result = string(failed.Outcome)
+		result = string(refusalIn(err).Outcome)
 	}
 	counter.WithLabelValues(result).Inc()
 }

@@ -118,11 +118,16 @@ func (r *LoginSessionReconciler) refreshNow(ctx, shutdown context.Context, a *at
 	if err == nil {
 		return r.keep(ctx, a, rotation), nil
 	}
-	failed := &loginrefresh.ServiceError{Outcome: loginrefresh.Retryable}
-	errors.As(err, &failed)
-	a.state.fail(a.login.Fingerprint(), a.region, failed, a.now)
+	a.state.fail(a.login.Fingerprint(), a.region, refusalIn(err), a.now)
 	a.plan(a.schedule().RetryAt(*a.state.failure))
 	return refreshTrouble(a), nil
+}
+
+// refusalIn is what an error of an AWS service means; any other may pass.
+func refusalIn(err error) *loginrefresh.ServiceError {
+	refused := &loginrefresh.ServiceError{Outcome: loginrefresh.Retryable}
+	errors.As(err, &refused)
+	return refused
 }
 
 // keep takes up a rotation and writes it back.

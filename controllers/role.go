@@ -3,7 +3,6 @@ package controllers
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -51,13 +50,6 @@ func (a *attempt) handedOut() *handout {
 	return &handout{session.Credentials, session.Lifetime, session.ARN}
 }
 
-// schedule of what workloads get, for this LoginSession.
-func (h *handout) schedule(a *attempt) loginrefresh.Schedule {
-	schedule := a.schedule()
-	schedule.ExpiresAt, schedule.Lifetime = h.credentials.ExpiresAt, h.lifetime
-	return schedule
-}
-
 // assume assumes the role of a LoginSession that has one, if that is due. The
 // login is refreshed independently of it, and role credentials that live are
 // served whatever comes of it.
@@ -100,8 +92,7 @@ func (r *LoginSessionReconciler) assumeNow(ctx context.Context, a *attempt) *tro
 
 // roleRefused takes note of a failure.
 func (a *attempt) roleRefused(err error) *trouble {
-	role, refused := &a.memory.role, &loginrefresh.ServiceError{Outcome: loginrefresh.Retryable}
-	errors.As(err, &refused)
+	role, refused := &a.memory.role, refusalIn(err)
 	role.failure, role.refused = role.failure.Then(refused, a.now), refused
 	a.planAssume(a.roleSchedule().RetryAt(*role.failure))
 	return roleTrouble(a)

@@ -172,9 +172,10 @@ func (r *LoginSessionReconciler) readAgain(ctx context.Context, a *attempt) *tro
 // publishFiles writes the target. Where the newest credentials had better not be
 // handed out, what is in place stays there, and all but it is kept right.
 func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, files map[string][]byte) error {
-	handout := a.handedOut()
-	fit := handout != nil && (a.holds(files) || (handout.schedule(a).Publishable(a.now) && !a.holdsBetter()))
-	if !fit && (a.target == nil || a.contents != "") {
+	next, held := a.next(), a.holds(files)
+	fit := next != nil && (held || (next.schedule().Publishable(a.now) && !a.holdsBetter()))
+	untouched := a.contents != "" // since this process has left it
+	if !fit && (a.target == nil || untouched) {
 		return nil
 	}
 	if !fit {
@@ -182,15 +183,17 @@ func (r *LoginSessionReconciler) publishFiles(ctx context.Context, a *attempt, f
 	}
 	desired := desiredTarget(a, files)
 	if fit {
-		a.seal(desired, handout.asPublished())
+		a.seal(desired, next)
 	}
-	if err := r.writeTarget(ctx, a, desired); err != nil {
-		return err
+	if !held || !untouched {
+		if err := r.writeTarget(ctx, a, desired); err != nil {
+			return err
+		}
 	}
 	a.target, a.contents = desired, ""
 	if fit {
 		before := a.published
-		a.recordPublished(handout)
+		a.recordPublished(next)
 		r.announce(ctx, a, before)
 	}
 	return nil
@@ -213,7 +216,7 @@ func (a *attempt) holds(files map[string][]byte) bool {
 }
 
 func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, desired *corev1.Secret) error {
-	if equality.Semantic.DeepEqual(a.target, desired) || (a.contents != "" && a.holds(desired.Data)) {
+	if equality.Semantic.DeepEqual(a.target, desired) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -224,17 +227,23 @@ func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, de
 	return r.Client.Update(ctx, desired)
 }
 
-func (a *attempt) recordPublished(handout *handout) {
+func (a *attempt) recordPublished(next *published) {
 	a.memory.unpublished, a.memory.publishedKey = nil, ""
 	if a.session.Spec.AssumeRole == nil {
 		a.memory.publishedKey = a.login.KeyThumbprint()
 	}
-	a.published = handout.asPublished()
+	a.published = next
 	a.memory.target = leave(a.target, a.session.Generation)
 }
 
-func (h *handout) asPublished() *published {
-	return &published{accessKeyID: h.credentials.AccessKeyID, expiresAt: h.credentials.ExpiresAt, lifetime: h.lifetime}
+// next is what the target will hold where nothing speaks against it, nil where that is
+// not at hand.
+func (a *attempt) next() *published {
+	given := a.handedOut()
+	if given == nil {
+		return nil
+	}
+	return &published{accessKeyID: given.credentials.AccessKeyID, expiresAt: given.credentials.ExpiresAt, lifetime: given.lifetime}
 }
 
 // render makes the files of what workloads get, none where that is not at hand.
