@@ -57,10 +57,10 @@ func parseSettings(args []string) (settings, error) {
 	flags.IntVar(&s.concurrency, "concurrency", 10, "the operator's --max-concurrent-reconciles, and how many rotations the bare client makes at once")
 	flags.IntVar(&s.foreign, "foreign", 300, "number of Secrets of 1 MB beside 100 LoginSessions, for the operator's memory; 0 leaves this out")
 	flags.StringVar(&s.json, "json", "", "write the figures to this file, as JSON")
-	if err := flags.Parse(args); err != nil {
+	if err := show.Parse(flags, args); err != nil {
 		return s, err
 	}
-	return s, s.check(flags.Args())
+	return s, s.check()
 }
 
 func parseNumbers(text string) (numbers []int, err error) {
@@ -80,17 +80,12 @@ const (
 	maxSessions = 50_000
 )
 
-func (s settings) check(rest []string) error {
+func (s settings) check() error {
 	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q", rest[0])
 	case s.concurrency < 1:
 		return errors.New("-concurrency must be at least 1")
 	case s.foreign < 0 || s.foreign > 1000:
 		return errors.New("-foreign must be from 0 to 1000")
 	}
-	if _, err := os.Stat(s.operator); err != nil {
-		return fmt.Errorf("there is no operator to run, `make build` provides it: %w", err)
-	}
-	return nil
+	return show.CheckOperator(s.operator)
 }

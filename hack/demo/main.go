@@ -51,16 +51,14 @@ func parseSettings(args []string) (settings, error) {
 	flags.BoolVar(&s.keep, "keep", false, "stay up after the summary, until Ctrl-C")
 	flags.StringVar(&s.sdk, "workload", "auto", "what the workload is written with: boto3, go, or auto for boto3 where it is installed")
 	flags.BoolVar(&s.role, "role", false, "have the workload get the credentials of a role that the person may assume")
-	if err := flags.Parse(args); err != nil {
+	if err := show.Parse(flags, args); err != nil {
 		return s, err
 	}
-	return s, s.check(flags.Args())
+	return s, s.check()
 }
 
-func (s settings) check(rest []string) error {
+func (s settings) check() error {
 	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q", rest[0])
 	case s.lifetime < 9*time.Second || s.lifetime > awsLifetime:
 		return fmt.Errorf("-lifetime is %s: must be from 9s to 15m", s.lifetime)
 	case s.duration < s.lifetime:
@@ -68,8 +66,5 @@ func (s settings) check(rest []string) error {
 	case s.sdk != "auto" && s.sdk != "boto3" && s.sdk != "go":
 		return fmt.Errorf("-workload is %q: must be auto, boto3 or go", s.sdk)
 	}
-	if _, err := os.Stat(s.operator); err != nil {
-		return fmt.Errorf("there is no operator to run, `make build` provides it: %w", err)
-	}
-	return nil
+	return show.CheckOperator(s.operator)
 }

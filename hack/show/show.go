@@ -32,6 +32,25 @@ func Main(name string, run func(ctx context.Context, args []string) error) {
 	}
 }
 
+// Parse reads a command line that has nothing but flags.
+func Parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return nil
+}
+
+// CheckOperator says what to do where there is no binary of the operator.
+func CheckOperator(path string) error {
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("there is no operator to run, `make build` provides it: %w", err)
+	}
+	return nil
+}
+
 func untilInterrupted(run func(ctx context.Context, args []string) error) error {
 	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer release()

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"time"
 
 	"awslogin.dev/operator/hack/show"
@@ -48,18 +47,16 @@ func parseSettings(args []string) (settings, error) {
 	flags.IntVar(&s.sessions, "sessions", 200, "number of LoginSessions")
 	flags.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixMilli()), "decides which faults happen, when and to whom; by default the time does")
 	flags.StringVar(&s.report, "report", "", "write the report to this file too")
-	if err := flags.Parse(args); err != nil {
+	if err := show.Parse(flags, args); err != nil {
 		return s, err
 	}
-	return s, s.check(flags.Args())
+	return s, s.check()
 }
 
 // check refuses lifetimes below 30 s: some waits of the operator and of the
 // Kubernetes client are fixed, and would take all the time that a retry has.
-func (s settings) check(rest []string) error {
+func (s settings) check() error {
 	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q", rest[0])
 	case s.lifetime < 30*time.Second || s.lifetime > awsLifetime || s.lifetime%time.Second != 0:
 		return fmt.Errorf("-lifetime is %s: must be whole seconds from 30s to 15m", s.lifetime)
 	case s.duration < s.lifetime:
@@ -67,8 +64,5 @@ func (s settings) check(rest []string) error {
 	case s.sessions < 1:
 		return errors.New("-sessions must be at least 1")
 	}
-	if _, err := os.Stat(s.operator); err != nil {
-		return fmt.Errorf("there is no operator to run, `make build` provides it: %w", err)
-	}
-	return nil
+	return show.CheckOperator(s.operator)
 }
