@@ -9,8 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
+
+	"awslogin.dev/operator/internal/controlplane"
 )
 
 // What apt installs is for these, whatever else goes first on PATH.
@@ -68,7 +69,7 @@ func CLI(t testing.TB) []string {
 // Go is a program with an AWS SDK for Go: gov1 or gov2.
 func Go(t testing.TB, name string) []string {
 	t.Helper()
-	path := filepath.Join(root(), "bin", "sdks", name)
+	path := filepath.Join(controlplane.Root(), "bin", "sdks", name)
 	_, err := os.Stat(path)
 	need(t, name, err)
 	return []string{path}
@@ -86,15 +87,10 @@ func Faketime(t testing.TB) string {
 
 func program(t testing.TB, parts ...string) string {
 	t.Helper()
-	path := filepath.Join(root(), "hack", "sdks", filepath.Join(parts...))
+	path := filepath.Join(controlplane.Root(), "hack", "sdks", filepath.Join(parts...))
 	_, err := os.Stat(path)
 	need(t, "an AWS SDK", err)
 	return path
-}
-
-func root() string {
-	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", "..")
 }
 
 func need(t testing.TB, what string, missing error) {
