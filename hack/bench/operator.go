@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/procfs"
 
 	"awslogin.dev/operator/hack/show"
+	"awslogin.dev/operator/internal/controlplane"
 )
 
 // operator is one run of the operator.
@@ -23,7 +24,7 @@ type operator struct {
 
 // startOperator returns when the operator says that it knows the LoginSessions.
 func (s *stage) startOperator(ctx context.Context) error {
-	probes, err := show.FreeAddress()
+	probes, err := controlplane.FreeAddress()
 	if err != nil {
 		return err
 	}

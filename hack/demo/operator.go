@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"awslogin.dev/operator/hack/show"
+	"awslogin.dev/operator/internal/controlplane"
 )
 
 const operatorLog = "operator.log"
@@ -15,7 +16,7 @@ const operatorLog = "operator.log"
 // startOperator runs the real operator. Its environment has nothing of the
 // person's, so that no AWS setting of theirs plays a part.
 func (d *demo) startOperator(ctx context.Context) error {
-	probes, err := show.FreeAddress()
+	probes, err := controlplane.FreeAddress()
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"awslogin.dev/operator/hack/show"
+	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/faultproxy"
 )
 
@@ -119,7 +119,7 @@ func (k *soak) command(r *replica, probes string) *exec.Cmd {
 }
 
 func (k *soak) start(r *replica) error {
-	probes, err := show.FreeAddress()
+	probes, err := controlplane.FreeAddress()
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,18 @@ import (
 // KUBEBUILDER_ASSETS where that is set, else from the project's bin/controlplane.
 // The caller stops it.
 func Start() (*envtest.Environment, error) {
+	environment, err := start()
+	if err != nil { // a port that was free when it was chosen may be taken by now
+		environment, err = start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start the control plane (`make controlplane` provides it): %w", err)
+	}
+	environment.Config.QPS = -1 // the API server limits its clients by itself
+	return environment, nil
+}
+
+func start() (*envtest.Environment, error) {
 	environment := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
@@ -24,12 +36,10 @@ func Start() (*envtest.Environment, error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		environment.BinaryAssetsDirectory = filepath.Join(Root(), "bin", "controlplane")
 	}
-	config, err := environment.Start()
-	if err != nil {
+	if _, err := environment.Start(); err != nil {
 		_ = environment.Stop() // what did start
-		return nil, fmt.Errorf("start the control plane (`make controlplane` provides it): %w", err)
+		return nil, err
 	}
-	config.QPS = -1 // the API server limits its clients by itself
 	return environment, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
 )
 
@@ -152,12 +152,11 @@ func (p *process) stop(signal syscall.Signal) {
 }
 
 func freeAddress(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := controlplane.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	return address
 }
 
 // await waits for what another process has to do.
