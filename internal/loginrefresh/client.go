@@ -119,7 +119,7 @@ func addProof(login *Login, issuedAt time.Time) func(*middleware.Stack) error {
 		if !ok {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("unexpected transport %T", in.Request)
 		}
-		header, err := proof(login.key, request.URL, issuedAt, uuid.NewString())
+		header, err := proof(login.key.private, request.URL, issuedAt, uuid.NewString())
 		if err != nil {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 		}
