@@ -74,9 +74,16 @@ func (r *LoginSessionReconciler) patchOnto(ctx context.Context, base *v1alpha1.L
 	if equality.Semantic.DeepEqual(base.Status, status) {
 		return nil
 	}
-	changed := base.DeepCopy()
-	changed.Status = status
-	return r.Client.Status().Patch(ctx, changed, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
+	before, after := statusOf(base, base.Status), statusOf(base, status)
+	return r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+// statusOf is a LoginSession with nothing else to be compared.
+func statusOf(session *v1alpha1.LoginSession, status v1alpha1.LoginSessionStatus) *v1alpha1.LoginSession {
+	return &v1alpha1.LoginSession{
+		ObjectMeta: metav1.ObjectMeta{Namespace: session.Namespace, Name: session.Name, ResourceVersion: session.ResourceVersion},
+		Status:     status,
+	}
 }
 
 // report tells of transitions only: an event and a log line for every reason
