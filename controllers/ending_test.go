@@ -112,7 +112,7 @@ func TestSessionThatIsSaidToEndSoon(t *testing.T) {
 		"has an end that nobody knows": {func(w *world) {
 			w.store("login", map[string][]byte{"a.json": withoutIDToken(w.aws.Login(alice).Cache())})
 		}, "", "True Refreshed"},
-		"is not said so by an operator without": {func(w *world) { w.restart(); w.operator.SessionEndWarning = 0 }, "", "True Refreshed"},
+		"is not said so by an operator without": {func(w *world) { w.restart(); w.operator.SessionEndWarning = 0; w.pass(40 * time.Minute) }, "", "True Refreshed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := ending(t)

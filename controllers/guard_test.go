@@ -137,6 +137,11 @@ func TestWhomNobodyKnowsAGuardRefuses(t *testing.T) {
 			unhindered(w)
 			w.reconcile("dev")
 			w.expectWell("dev")
+			silentSTS(w)
+			w.store("login", map[string][]byte{"a.json": withoutIDToken(w.aws.Login(bob).Cache())})
+			if wake := w.reconcile("dev"); wake > 2*time.Second {
+				t.Errorf("about the next one it asks again after %s", wake)
+			}
 		})
 	}
 }
