@@ -21,6 +21,7 @@ const maxNote = 1024
 // finish is the one exit: status, events and the next wake-up.
 func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trouble) (ctrl.Result, error) {
 	status, acted := summarize(a, t), a.session // the status may be written onto a newer one
+	r.warnOfEnd(a, &status)
 	switch err := r.patchStatus(ctx, a, status); {
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
@@ -105,6 +106,9 @@ func (r *LoginSessionReconciler) report(ctx context.Context, session *v1alpha1.L
 		r.Recorder.Eventf(session, nil, kind, condition.Reason, "Refresh", "%s", cut(condition.Message, maxNote))
 		log.FromContext(ctx).Info("transition", "reason", condition.Reason, "condition", condition.Type,
 			"status", condition.Status, "message", condition.Message)
+		if r.concernsPods(condition, conditions) {
+			r.tellPods(ctx, session, condition)
+		}
 	}
 }
 

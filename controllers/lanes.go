@@ -137,6 +137,8 @@ type memory struct {
 	// unasked and unheard count those to ask for the right to write, and to see
 	// whether a refresh request is new.
 	unasked, unheard *loginrefresh.Failure
+	// unidentified counts those to find out, for a guard, who is signed in.
+	unidentified *loginrefresh.Failure
 }
 
 // catchUp shows the status written last while the cache lags behind. The operator
