@@ -171,9 +171,10 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	if wait, ok := r.turns.take(request.NamespacedName); !ok {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	defer r.turns.give(request.NamespacedName)
+	began := r.Clock.Now()
+	defer func() { r.turns.give(request.NamespacedName, r.Clock.Since(began)) }()
 
-	a := &attempt{session: session, lane: lane, memory: memory, term: term, now: r.Clock.Now()}
+	a := &attempt{session: session, lane: lane, memory: memory, term: term, now: began}
 	trouble := r.gather(ctx, a)
 	if trouble == nil {
 		if trouble, err = r.act(ctx, shutdown, a); err != nil {

@@ -10,6 +10,27 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
+func nth(namespace string, i int) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: fmt.Sprint(i)}
+}
+
+// slow makes a namespace one in which requests hang.
+func (t *turns) slow(namespace string) {
+	t.take(nth(namespace, 0))
+	t.give(nth(namespace, 0), slowFrom)
+}
+
+// hang takes workers for a namespace as long as it gets any, 100 at most.
+func (t *turns) hang(namespace string) (workers int) {
+	for workers < 100 {
+		if _, ok := t.take(nth(namespace, workers)); !ok {
+			break
+		}
+		workers++
+	}
+	return workers
+}
+
 func TestNamespacesThatHangLeaveWorkersToOthers(t *testing.T) {
 	for name, test := range map[string]struct {
 		workers int
@@ -22,9 +43,12 @@ func TestNamespacesThatHangLeaveWorkersToOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := turns{workers: test.workers}
+			for i := range test.want {
+				all.slow(fmt.Sprint("team-", i))
+			}
 			var got []int
 			for i := range test.want {
-				got = append(got, hang(&all, fmt.Sprint("team-", i)))
+				got = append(got, all.hang(fmt.Sprint("team-", i)))
 			}
 			if !slices.Equal(got, test.want) {
 				t.Errorf("they get %v workers, want %v", got, test.want)
@@ -33,89 +57,89 @@ func TestNamespacesThatHangLeaveWorkersToOthers(t *testing.T) {
 	}
 }
 
-// hang takes workers for a namespace as long as it gets any, 100 at most.
-func hang(all *turns, namespace string) (workers int) {
-	for workers < 100 {
-		if _, ok := all.take(types.NamespacedName{Namespace: namespace, Name: fmt.Sprint(workers)}); !ok {
-			break
-		}
-		workers++
-	}
-	return workers
-}
-
-func TestWorkersComeBack(t *testing.T) {
+func TestNamespaceIsLimitedOnlyWhileItIsSlow(t *testing.T) {
 	all := turns{workers: 4}
-	hang(&all, "a")
-	first := types.NamespacedName{Namespace: "a", Name: "0"}
-	all.give(first)
-	if _, ok := all.take(first); !ok {
-		t.Error("a worker that was given back cannot be taken")
+	if got := all.hang("a"); got != 100 {
+		t.Errorf("one of which nothing is known gets %d workers", got)
 	}
-	for _, name := range []string{"0", "1"} {
-		all.give(types.NamespacedName{Namespace: "a", Name: name})
+	for i := range 100 {
+		all.give(nth("a", i), slowFrom)
 	}
-	if len(all.busy) > 0 || all.taken != 0 {
-		t.Errorf("still taken are %d: %v", all.taken, all.busy)
+	if got := all.hang("a"); got != 2 {
+		t.Errorf("a slow one gets %d workers of 4", got)
+	}
+	all.give(nth("a", 0), slowFrom-1)
+	if _, ok := all.take(nth("a", 2)); !ok {
+		t.Error("one that is fast again is limited")
+	}
+	for i := range 2 {
+		all.give(nth("a", i), 0)
+	}
+	if len(all.teams) > 0 || all.taken != 0 {
+		t.Errorf("%d workers are taken in the end, and known are %v", all.taken, all.teams)
 	}
 }
 
 func TestThoseThatWaitForAWorkerDoNotAskTooOften(t *testing.T) {
 	all := turns{workers: 2}
-	hang(&all, "a")
+	all.slow("a")
+	all.hang("a")
+	delete(all.waiting, nth("a", 1))
 	var wait time.Duration
-	for i := range 1000 {
-		wait, _ = all.take(types.NamespacedName{Namespace: "a", Name: fmt.Sprint("more-", i)})
-		if i == 0 && wait != shortestTurnWait {
+	for i := range 5000 {
+		wait, _ = all.take(nth("a", 1+i))
+		if i == 0 && wait != turnWait {
 			t.Errorf("the first waits for %s", wait)
 		}
 	}
-	if perSecond := float64(len(all.waiting)) / wait.Seconds(); perSecond > 1001 {
+	if perSecond := float64(len(all.waiting)) / wait.Seconds(); perSecond > 1000 {
 		t.Errorf("together they ask %.0f times a second", perSecond)
 	}
-	all.leave(types.NamespacedName{Namespace: "a", Name: "more-1"})
-	all.give(types.NamespacedName{Namespace: "a", Name: "0"})
-	all.take(types.NamespacedName{Namespace: "a", Name: "more-2"})
-	if len(all.waiting) > 999 || all.waiting[types.NamespacedName{Namespace: "a", Name: "more-2"}] {
+	all.leave(nth("a", 1))
+	all.give(nth("a", 0), slowFrom)
+	all.take(nth("a", 2))
+	if len(all.waiting) != 4998 || all.waiting[nth("a", 2)] {
 		t.Errorf("%d still wait: not the one that has its turn, nor the one that is gone", len(all.waiting))
 	}
 }
 
-// AWS does not answer in one namespace.
+// AWS takes its time in one namespace, and then does not answer there.
 func TestNamespaceWhereRefreshesHangDoesNotKeepAnotherWaiting(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)
 	other.aws, other.clock, other.operator = w.aws, w.clock, w.operator
 	w.operator.turns.workers = 2
-	for _, name := range []string{"first", "second"} {
+	for _, name := range []string{"first", "second", "third"} {
 		w.signIn(name + "-login")
 		w.sessionOf(name, name+"-login")
 	}
 	other.signIn("login")
 	other.session("dev")
 	w.pass(6 * time.Minute)
+	w.hooks.answered = func() { w.pass(slowFrom) }
+	w.reconcile("first")
 
 	asked, answer := make(chan bool), make(chan bool)
 	w.hooks.answered = func() { asked <- true; <-answer }
 	hanging := make(chan error)
 	go func() {
-		_, err := w.operator.Reconcile(w.ctx, requestFor(w, "first"))
+		_, err := w.operator.Reconcile(w.ctx, requestFor(w, "second"))
 		hanging <- err
 	}()
 	<-asked
 	w.hooks.answered = nil
-	result, err := w.operator.Reconcile(w.ctx, requestFor(w, "second"))
-	if w.must(err); result.RequeueAfter != shortestTurnWait || w.aws.Stats().Requests != 1 {
-		t.Errorf("the second one of the namespace waits for %s, after %d refreshes", result.RequeueAfter, w.aws.Stats().Requests)
+	result, err := w.operator.Reconcile(w.ctx, requestFor(w, "third"))
+	if w.must(err); result.RequeueAfter != turnWait || w.aws.Stats().Requests != 2 {
+		t.Errorf("the third one of the namespace waits for %s, after %d refreshes", result.RequeueAfter, w.aws.Stats().Requests)
 	}
 	other.reconcile("dev")
 	other.expect("dev", "Ready", "True Refreshed")
-	if got := w.aws.Stats().Rotated; got != 2 {
-		t.Errorf("%d login caches are refreshed, want the one that hangs and the other namespace's", got)
+	if got := w.aws.Stats().Rotated; got != 3 {
+		t.Errorf("%d login caches are refreshed, want the other namespace's too", got)
 	}
 	close(answer)
 	w.must(<-hanging)
-	w.reconcile("second")
-	w.expect("second", "Ready", "True Refreshed")
+	w.reconcile("third")
+	w.expect("third", "Ready", "True Refreshed")
 }
 
 func TestWhatTimeAsksForComesAfterWhatPeopleAskFor(t *testing.T) {
