@@ -19,8 +19,9 @@ help: ## Show the targets.
 ## What people run.
 
 .PHONY: build
-build: ## Build bin/aws-login-operator.
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/aws-login-operator ./cmd/aws-login-operator
+build: ## Build bin/aws-login-operator and the kubectl plugin bin/kubectl-awslogin.
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X awslogin.dev/operator/internal/version.release=$(VERSION)" -o bin/ ./cmd/...
+	@cp cmd/kubectl-awslogin/kubectl_complete-awslogin bin/
 
 .PHONY: run
 run: ## Run the operator against the current kubeconfig.

@@ -11,7 +11,6 @@ import (
 	"math"
 	"net"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -236,17 +235,4 @@ func readRoots(path string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %s has no PEM certificate", path)
 	}
 	return roots, nil
-}
-
-// release is set by the build.
-var release string
-
-func version() string {
-	if release != "" {
-		return release
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
