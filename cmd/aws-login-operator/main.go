@@ -145,7 +145,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 }
 
 func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSessionReconciler, error) {
-	roots, err := readRoots(options.caBundle)
+	roots, err := loginrefresh.ReadRoots(options.caBundle)
 	if err != nil {
 		return nil, err
 	}

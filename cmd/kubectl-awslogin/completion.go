@@ -20,9 +20,13 @@ func (p *plugin) completeName(command *cobra.Command, args []string, begun strin
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	var names []string
 	ctx, cancel := context.WithTimeout(command.Context(), patience)
 	defer cancel()
-	names, err := p.sessionNames(ctx)
+	c, err := p.connect()
+	if err == nil {
+		names, err = c.sessionNames(ctx)
+	}
 	if err != nil {
 		cobra.CompErrorln(explain(err).Error())
 		return nil, cobra.ShellCompDirectiveError
@@ -36,11 +40,7 @@ func (p *plugin) completeName(command *cobra.Command, args []string, begun strin
 	return matching, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (p *plugin) sessionNames(ctx context.Context) ([]string, error) {
-	c, err := p.connect()
-	if err != nil {
-		return nil, err
-	}
+func (c *cluster) sessionNames(ctx context.Context) ([]string, error) {
 	sessions := &v1alpha1.LoginSessionList{}
 	if err := c.List(ctx, sessions, client.InNamespace(c.namespace)); err != nil {
 		return nil, err

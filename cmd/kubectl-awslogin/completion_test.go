@@ -14,9 +14,9 @@ func TestNamesOfLoginSessionsAreCompleted(t *testing.T) {
 
 	// kubectl passes all flags on, and cobra's hidden command answers. The last
 	// line tells the shell that files are no answer.
-	output, _, err := s.run("", "__complete", "--kubeconfig", kubeconfig, "-n", s.namespace, "login", "d")
-	s.must(err)
-	if got := strings.Fields(output); strings.Join(got, " ") != "data dev :4" {
+	r := s.run("", "__complete", "--kubeconfig", kubeconfig, "-n", s.namespace, "login", "d")
+	s.must(r.err)
+	if got := strings.Fields(r.output); strings.Join(got, " ") != "data dev :4" {
 		t.Errorf("completed: %q", got)
 	}
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
+	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,7 +14,7 @@ var errNotInstalled = errors.New("the cluster does not know LoginSession: instal
 
 // explain adds what to do to errors that any command may end with.
 func explain(err error) error {
-	var network net.Error
+	var network *url.Error // of the Kubernetes client
 	switch {
 	case meta.IsNoMatchError(err):
 		return errNotInstalled

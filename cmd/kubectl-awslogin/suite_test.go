@@ -1,25 +1,32 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/controlplane"
+	"awslogin.dev/operator/internal/fakeaws"
 )
 
+// The suite has a real API server, the real operator, and an imitation of AWS.
 var (
-	api        client.Client
-	kubeconfig string
+	environment *envtest.Environment
+	api         client.Client
+	kubeconfig  string
+	aws         *fakeaws.Server
+	awsURL      string
 )
 
 func TestMain(m *testing.M) {
@@ -32,64 +39,72 @@ func TestMain(m *testing.M) {
 }
 
 func runSuite(m *testing.M) (int, error) {
-	environment, err := controlplane.Start()
+	folder, err := os.MkdirTemp("", "kubectl-awslogin-")
 	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	if environment, err = controlplane.Start(); err != nil {
 		return 0, err
 	}
 	defer func() { _ = environment.Stop() }()
 	if api, err = client.New(environment.Config, client.Options{Scheme: controlplane.Scheme()}); err != nil {
 		return 0, err
 	}
-	folder, err := os.MkdirTemp("", "kubectl-awslogin-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
 	kubeconfig = filepath.Join(folder, "kubeconfig")
 	if err := os.WriteFile(kubeconfig, environment.KubeConfig, 0o600); err != nil {
 		return 0, err
 	}
+	aws = fakeaws.New(fakeaws.Options{Canary: canary})
+	server := httptest.NewServer(aws)
+	defer server.Close()
+	awsURL = server.URL
+	stop, err := startOperator(folder)
+	if err != nil {
+		return 0, fmt.Errorf("start the operator: %w", err)
+	}
+	defer stop()
 	return m.Run(), nil
 }
 
-// shell is a person at a terminal, in a namespace of their own.
-type shell struct {
-	*testing.T
-	namespace string
-}
-
-func newShell(t *testing.T) *shell {
-	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
-	s := &shell{T: t}
-	s.must(api.Create(t.Context(), namespace))
-	s.namespace = namespace.Name
-	return s
-}
-
-func (s *shell) must(err error) {
-	s.Helper()
-	if err != nil {
-		s.Fatal(err)
+// startOperator builds and runs it for all namespaces, with its own rights.
+func startOperator(folder string) (stop func(), err error) {
+	binary := filepath.Join(folder, "aws-login-operator")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/aws-login-operator")
+	build.Dir = controlplane.Root()
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, out)
 	}
-}
-
-// run types a command, with input for its questions.
-func (s *shell) run(input string, args ...string) (output, problems string, err error) {
-	return s.runContext(s.Context(), input, args...)
-}
-
-func (s *shell) runContext(ctx context.Context, input string, args ...string) (output, problems string, err error) {
-	var out, errOut bytes.Buffer
-	streams := genericiooptions.IOStreams{In: bytes.NewBufferString(input), Out: &out, ErrOut: &errOut}
-	err = run(ctx, append([]string{"--kubeconfig", kubeconfig, "--namespace", s.namespace}, args...), streams)
-	return out.String(), errOut.String(), err
-}
-
-func (s *shell) createSession(name string) {
-	s.Helper()
-	s.must(api.Create(s.Context(), &v1alpha1.LoginSession{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
-		Spec:       v1alpha1.LoginSessionSpec{LoginCacheSecretRef: v1alpha1.LoginCacheSecretRef{Name: name + "-login"}},
-	}))
+	user, err := controlplane.AddOperator(context.Background(), environment, api, "default")
+	if err != nil {
+		return nil, err
+	}
+	config, err := user.KubeConfig()
+	if err != nil {
+		return nil, err
+	}
+	itsConfig := filepath.Join(folder, "operator")
+	if err := os.WriteFile(itsConfig, config, 0o600); err != nil {
+		return nil, err
+	}
+	probes, err := controlplane.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	operator := exec.Command(binary, "--metrics-bind-address=0", "--health-probe-bind-address="+probes)
+	operator.Env = []string{"HOME=/nonexistent", "KUBECONFIG=" + itsConfig, "AWS_ENDPOINT_URL_SIGNIN=" + awsURL, "AWS_ENDPOINT_URL_STS=" + awsURL}
+	if err := operator.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		_ = operator.Process.Signal(syscall.SIGTERM)
+		_ = operator.Wait()
+	}
+	return stop, wait.PollUntilContextTimeout(context.Background(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		response, err := http.Get("http://" + probes + "/readyz")
+		if err != nil {
+			return false, nil
+		}
+		return response.StatusCode == http.StatusOK, response.Body.Close()
+	})
 }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"awslogin.dev/operator/api/v1alpha1"
+)
+
+const (
+	alice = "arn:aws:sts::111122223333:assumed-role/Developer/alice"
+	bob   = "arn:aws:sts::111122223333:assumed-role/Developer/bob"
+
+	// canary is in every secret of the imitation of AWS.
+	canary = "CANARY7x"
+)
+
+// shell is a person at a terminal, in a namespace of their own.
+type shell struct {
+	*testing.T
+	namespace  string
+	kubeconfig string
+
+	// browse is what the person does with a page that they are told to open.
+	browse func(page string)
+}
+
+func newShell(t *testing.T) *shell {
+	t.Helper()
+	t.Setenv("AWS_ENDPOINT_URL_SIGNIN", awsURL)
+	aws.SetPerson(alice)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
+	s := &shell{T: t, kubeconfig: kubeconfig}
+	s.must(api.Create(t.Context(), namespace))
+	s.namespace = namespace.Name
+	s.browse = func(page string) { s.consent(page, "allow") }
+	return s
+}
+
+func (s *shell) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// result is what a command printed and how it ended.
+type result struct {
+	output, messages string
+	err              error
+}
+
+// run types a command, with input for its questions.
+func (s *shell) run(input string, args ...string) result {
+	s.Helper()
+	return s.runContext(s.Context(), input, args...)
+}
+
+func (s *shell) runContext(ctx context.Context, input string, args ...string) result {
+	s.Helper()
+	output, messages := &bytes.Buffer{}, &screen{browse: s.browse}
+	streams := genericiooptions.IOStreams{In: strings.NewReader(input), Out: output, ErrOut: messages}
+	err := run(ctx, append([]string{"--kubeconfig", s.kubeconfig, "--namespace", s.namespace}, args...), streams)
+	messages.browsing.Wait()
+	r := result{output.String(), messages.text.String(), err}
+	if strings.Contains(r.output+r.messages, canary) {
+		s.Errorf("a secret was printed:\n%s%s", r.messages, r.output)
+	}
+	return r
+}
+
+// screen keeps what is shown, and has the person open the page they are shown.
+type screen struct {
+	mutex    sync.Mutex
+	text     strings.Builder
+	browse   func(page string)
+	browsing sync.WaitGroup
+}
+
+var page = regexp.MustCompile(`\n  (http\S+/v1/authorize\S+)\n`)
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if match := page.FindSubmatch(p); match != nil {
+		s.browsing.Go(func() { s.browse(string(match[1])) })
+	}
+	return s.text.Write(p)
+}
+
+var requestID = regexp.MustCompile(`name="request" value="([^"]+)"`)
+
+// consent answers the consent page, and returns the page that the browser ends at.
+func (s *shell) consent(page, decision string) string {
+	_, form := s.get(page)
+	id := requestID.FindStringSubmatch(form)
+	if id == nil {
+		s.Errorf("no form is in %s\nrefused because: %s", form, aws.Stats().LastRefusal)
+		return ""
+	}
+	target, err := url.Parse(page)
+	s.must(err)
+	response, err := http.PostForm(target.Scheme+"://"+target.Host+"/v1/authorize/consent", url.Values{"request": {id[1]}, "decision": {decision}})
+	s.must(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	s.must(err)
+	return string(body)
+}
+
+func (s *shell) get(page string) (status int, body string) {
+	response, err := http.Get(page)
+	if err != nil {
+		s.Error(err)
+		return 0, ""
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.Error(err)
+	}
+	return response.StatusCode, string(content)
+}
+
+func (s *shell) key(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: s.namespace, Name: name}
+}
+
+func (s *shell) session(name string) *v1alpha1.LoginSession {
+	s.Helper()
+	session := &v1alpha1.LoginSession{}
+	s.must(api.Get(s.Context(), s.key(name), session))
+	return session
+}
+
+func (s *shell) secret(name string) *corev1.Secret {
+	s.Helper()
+	secret := &corev1.Secret{}
+	s.must(client.IgnoreNotFound(api.Get(s.Context(), s.key(name), secret)))
+	return secret
+}
+
+func (s *shell) createSession(name string) {
+	s.Helper()
+	s.must(api.Create(s.Context(), &v1alpha1.LoginSession{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
+		Spec:       v1alpha1.LoginSessionSpec{LoginCacheSecretRef: v1alpha1.LoginCacheSecretRef{Name: name + "-login"}},
+	}))
+}
