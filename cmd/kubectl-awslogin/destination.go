@@ -53,8 +53,9 @@ type destination struct {
 }
 
 // prepare finds the LoginSession, and has the API server try all that is to be
-// written later: a sign-in must not end with nowhere to put it.
-func (p *plugin) prepare(ctx context.Context, args []string, o *destinationOptions) (*destination, error) {
+// written later: a sign-in must not end with nowhere to put it. The region likely
+// is where no one says which it is.
+func (p *plugin) prepare(ctx context.Context, args []string, o *destinationOptions, likely string) (*destination, error) {
 	c, err := p.connect()
 	if err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func (p *plugin) prepare(ctx context.Context, args []string, o *destinationOptio
 	if err != nil {
 		return nil, err
 	}
-	if d.region, err = d.pickRegion(secret); err != nil {
+	if d.region, err = d.pickRegion(likely, secret); err != nil {
 		return nil, err
 	}
 	if !d.exists {
@@ -140,16 +141,15 @@ func (d *destination) checkTarget(ctx context.Context) error {
 }
 
 // pickRegion has the operator's order.
-func (d *destination) pickRegion(secret *corev1.Secret) (string, error) {
+func (d *destination) pickRegion(likely string, secret *corev1.Secret) (string, error) {
 	asked, ruled := d.destinationOptions.region, d.session.Spec.SignInRegion
 	if asked != "" && ruled != "" && asked != ruled {
-		return "", fmt.Errorf("LoginSession %s signs in in %s (spec.signInRegion): change that first, or leave --region out", d.session.Name, ruled)
+		return "", fmt.Errorf("LoginSession %s signs in in %s (spec.signInRegion), and this would be a login in %s: make them equal first", d.session.Name, ruled, asked)
 	}
-	known := ""
 	if login := d.loginIn(secret); login != nil {
-		known = login.SignInRegion
+		likely = cmp.Or(likely, login.SignInRegion)
 	}
-	region := cmp.Or(asked, ruled, known, d.session.Spec.Region, defaultRegion)
+	region := cmp.Or(asked, ruled, likely, d.session.Spec.Region, defaultRegion)
 	if !loginrefresh.IsRegion(region) {
 		return "", fmt.Errorf("%q is not the name of an AWS region", region)
 	}

@@ -60,7 +60,7 @@ func (p *plugin) login(ctx context.Context, args []string, o *loginOptions) erro
 	if err != nil {
 		return err
 	}
-	d, err := p.prepare(ctx, args, &o.destinationOptions)
+	d, err := p.prepare(ctx, args, &o.destinationOptions, "")
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,6 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	p.flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(p.loginCommand())
+	root.AddCommand(p.loginCommand(), p.importCommand())
 	return root
 }
