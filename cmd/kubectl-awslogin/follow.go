@@ -43,16 +43,23 @@ type verdict struct {
 // judge says how far the operator has come with a login. What it reported of the
 // login before does not count.
 func judge(session *v1alpha1.LoginSession, login *loginrefresh.Login, before v1alpha1.LoginSessionStatus) verdict {
-	ready := meta.FindStatusCondition(session.Status.Conditions, v1alpha1.ReadyCondition)
+	ready := condition(session.Status, v1alpha1.ReadyCondition)
 	if ready == nil || !isAbout(session.Status, login, before) {
 		return verdict{}
 	}
-	said := ready.Reason + ": " + ready.Message
-	if ready.Status != metav1.ConditionTrue && meta.IsStatusConditionTrue(session.Status.Conditions, v1alpha1.StalledCondition) {
-		return verdict{err: errors.New(said)}
+	if stalled := condition(session.Status, v1alpha1.StalledCondition); ready.Status != metav1.ConditionTrue && stalled != nil {
+		return verdict{err: errors.New(told(ready))}
 	}
-	return verdict{done: ready.Status == metav1.ConditionTrue, said: said}
+	return verdict{done: ready.Status == metav1.ConditionTrue, said: told(ready)}
 }
+
+// condition is nil where it is not there; Stalled and Reconciling are there while
+// they are True only.
+func condition(status v1alpha1.LoginSessionStatus, kind string) *metav1.Condition {
+	return meta.FindStatusCondition(status.Conditions, kind)
+}
+
+func told(c *metav1.Condition) string { return c.Reason + ": " + c.Message }
 
 // isAbout tells by the start of the session, which refreshes do not change; a cache
 // that has been through some SDKs does not tell it.
@@ -71,7 +78,7 @@ func isAbout(status v1alpha1.LoginSessionStatus, login *loginrefresh.Login, befo
 func (p *plugin) follow(ctx context.Context, d *destination, judge func(*v1alpha1.LoginSession) verdict) error {
 	ctx, cancel := context.WithTimeout(ctx, d.readyTimeout)
 	defer cancel()
-	hint := time.AfterFunc(silence, func() {
+	hint := time.AfterFunc(min(silence, d.readyTimeout/2), func() {
 		p.say("The operator has not reported anything yet. Does it run? kubectl get pods -A -l app.kubernetes.io/name=aws-login-operator")
 	})
 	defer hint.Stop()

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
@@ -125,38 +122,40 @@ func (p *plugin) part(ctx context.Context, d *destination, found *awsprofile.Log
 // takeOver returns when the operator has refreshed the login, and has the only
 // refresh token that is not spent.
 func (p *plugin) takeOver(ctx context.Context, d *destination, login *loginrefresh.Login) error {
-	if err := d.requestRefresh(ctx, d.session); err != nil {
-		return err
-	}
-	return p.follow(ctx, d, func(session *v1alpha1.LoginSession) verdict { return judgeTakeOver(session, login) })
-}
-
-func judgeTakeOver(session *v1alpha1.LoginSession, login *loginrefresh.Login) verdict {
-	status := session.Status
-	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ReadyCondition)
-	if ready == nil || status.Session == nil {
-		return verdict{}
-	}
-	said := ready.Reason + ": " + ready.Message
-	switch {
-	case meta.IsStatusConditionTrue(status.Conditions, v1alpha1.StalledCondition):
-		return verdict{err: errors.New(said)}
-	case status.Session.Fingerprint == login.Fingerprint():
-		return verdict{said: said}
-	}
-	return verdict{done: ready.Status == metav1.ConditionTrue, said: said}
-}
-
-// requestRefresh asks the operator for one attempt.
-func (c *cluster) requestRefresh(ctx context.Context, session *v1alpha1.LoginSession) error {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{
-		v1alpha1.RefreshRequestedAtAnnotation: time.Now().UTC().Format(time.RFC3339Nano),
-	}}})
+	request, err := d.requestRefresh(ctx, d.session)
 	if err != nil {
 		return err
 	}
-	if err := c.Patch(ctx, session.DeepCopy(), client.RawPatch(types.MergePatchType, patch), fieldOwner); err != nil {
-		return fmt.Errorf("request a refresh of LoginSession %s: %w", session.Name, err)
+	return p.follow(ctx, d, func(session *v1alpha1.LoginSession) verdict { return judgeTakeOver(session, login, request) })
+}
+
+// judgeTakeOver waits for another refresh token than the imported one. That the
+// request was handled without one is a failure.
+func judgeTakeOver(session *v1alpha1.LoginSession, login *loginrefresh.Login, request string) verdict {
+	status := session.Status
+	ready := condition(status, v1alpha1.ReadyCondition)
+	if ready == nil || status.Session == nil {
+		return verdict{}
 	}
-	return nil
+	spent := status.Session.Fingerprint != login.Fingerprint()
+	handled := status.Refresh != nil && status.Refresh.LastHandledRequestAt == request
+	stalled, reconciling := condition(status, v1alpha1.StalledCondition), condition(status, v1alpha1.ReconcilingCondition)
+	switch {
+	case stalled != nil:
+		return verdict{err: errors.New(told(stalled))}
+	case handled && !spent && reconciling != nil:
+		return verdict{err: errors.New(told(reconciling))}
+	}
+	return verdict{done: spent && ready.Status == metav1.ConditionTrue, said: told(ready)}
+}
+
+// requestRefresh asks the operator for one attempt.
+func (c *cluster) requestRefresh(ctx context.Context, session *v1alpha1.LoginSession) (request string, err error) {
+	request = time.Now().UTC().Format(time.RFC3339Nano)
+	requested := session.DeepCopy()
+	metav1.SetMetaDataAnnotation(&requested.ObjectMeta, v1alpha1.RefreshRequestedAtAnnotation, request)
+	if err := c.Patch(ctx, requested, client.MergeFrom(session), fieldOwner); err != nil {
+		return "", fmt.Errorf("request a refresh of LoginSession %s: %w", session.Name, err)
+	}
+	return request, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
@@ -10,10 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -36,6 +39,19 @@ type shell struct {
 
 	// browse is what the person does with a page that they are told to open.
 	browse func(page string)
+}
+
+// clipboard is pasted once there is something in it.
+type clipboard struct {
+	content chan string
+	reader  io.Reader
+}
+
+func (c *clipboard) Read(p []byte) (int, error) {
+	if c.reader == nil {
+		c.reader = strings.NewReader(<-c.content + "\n")
+	}
+	return c.reader.Read(p)
 }
 
 func newShell(t *testing.T) *shell {
@@ -66,13 +82,13 @@ type result struct {
 // run types a command, with input for its questions.
 func (s *shell) run(input string, args ...string) result {
 	s.Helper()
-	return s.runContext(s.Context(), input, args...)
+	return s.runContext(s.Context(), strings.NewReader(input), args...)
 }
 
-func (s *shell) runContext(ctx context.Context, input string, args ...string) result {
+func (s *shell) runContext(ctx context.Context, input io.Reader, args ...string) result {
 	s.Helper()
 	output, messages := &bytes.Buffer{}, &screen{browse: s.browse}
-	streams := genericiooptions.IOStreams{In: strings.NewReader(input), Out: output, ErrOut: messages}
+	streams := genericiooptions.IOStreams{In: input, Out: output, ErrOut: messages}
 	err := run(ctx, append([]string{"--kubeconfig", s.kubeconfig, "--namespace", s.namespace}, args...), streams)
 	messages.browsing.Wait()
 	r := result{output.String(), messages.text.String(), err}
@@ -135,6 +151,18 @@ func (s *shell) get(page string) (status int, body string) {
 	return response.StatusCode, string(content)
 }
 
+var shownCode = regexp.MustCompile(`<pre id="code">([^<]+)</pre>`)
+
+// codeOn is what a person copies from the confirmation page.
+func (s *shell) codeOn(page string) string {
+	match := shownCode.FindStringSubmatch(page)
+	if match == nil {
+		s.Errorf("there is no code on %s", page)
+		return ""
+	}
+	return html.UnescapeString(match[1])
+}
+
 func (s *shell) key(name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: s.namespace, Name: name}
 }
@@ -153,10 +181,34 @@ func (s *shell) secret(name string) *corev1.Secret {
 	return secret
 }
 
-func (s *shell) createSession(name string) {
+func (s *shell) createSession(name string, changes ...func(*v1alpha1.LoginSession)) {
 	s.Helper()
-	s.must(api.Create(s.Context(), &v1alpha1.LoginSession{
+	session := &v1alpha1.LoginSession{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
 		Spec:       v1alpha1.LoginSessionSpec{LoginCacheSecretRef: v1alpha1.LoginCacheSecretRef{Name: name + "-login"}},
-	}))
+	}
+	for _, change := range changes {
+		change(session)
+	}
+	s.must(api.Create(s.Context(), session))
+}
+
+func (s *shell) createSecret(name string, data map[string][]byte, changes ...func(*corev1.Secret)) {
+	s.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}, Data: data}
+	for _, change := range changes {
+		change(secret)
+	}
+	s.must(api.Create(s.Context(), secret))
+}
+
+// await waits for what another process has to do.
+func (s *shell) await(what string, done func() bool) {
+	s.Helper()
+	err := wait.PollUntilContextTimeout(s.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		return done(), nil
+	})
+	if err != nil {
+		s.Errorf("in vain waited for: %s", what)
+	}
 }

@@ -130,10 +130,10 @@ func (d *destination) store(ctx context.Context, api client.Client, arn string, 
 		}
 		d.put(secret, arn, cache)
 		if secret.ResourceVersion != "" {
-			return api.Update(ctx, secret, fieldOwner)
+			return discreet(api.Update(ctx, secret, fieldOwner))
 		}
 		created = secret
-		return api.Create(ctx, secret, fieldOwner)
+		return discreet(api.Create(ctx, secret, fieldOwner))
 	})
 	if err != nil {
 		return fmt.Errorf("store the login in Secret %s: %w", name, err)
@@ -155,6 +155,20 @@ func (d destination) rehearse(ctx context.Context) error {
 		return fmt.Errorf("check beforehand: %w", err)
 	}
 	return nil
+}
+
+// inTheirWords is where admission webhooks and policies, which have seen the Secret,
+// begin to say something of their own.
+var inTheirWords = regexp.MustCompile(`(?s)(webhook "[^"]*"|ValidatingAdmissionPolicy '[^']*').*`)
+
+// discreet leaves of an answer of the API server what cannot quote the Secret.
+func discreet(err error) error {
+	var status *apierrors.StatusError
+	if !errors.As(err, &status) {
+		return err
+	}
+	status.ErrStatus.Message = inTheirWords.ReplaceAllString(status.ErrStatus.Message, "$1 refused it")
+	return status
 }
 
 // withdraw deletes a Secret that was created in vain.

@@ -27,6 +27,7 @@ var (
 	kubeconfig  string
 	aws         *fakeaws.Server
 	awsURL      string
+	operator    *exec.Cmd
 )
 
 func TestMain(m *testing.M) {
@@ -91,7 +92,7 @@ func startOperator(folder string) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	operator := exec.Command(binary, "--metrics-bind-address=0", "--health-probe-bind-address="+probes)
+	operator = exec.Command(binary, "--metrics-bind-address=0", "--health-probe-bind-address="+probes)
 	operator.Env = []string{"HOME=/nonexistent", "KUBECONFIG=" + itsConfig, "AWS_ENDPOINT_URL_SIGNIN=" + awsURL, "AWS_ENDPOINT_URL_STS=" + awsURL}
 	if err := operator.Start(); err != nil {
 		return nil, err
@@ -107,4 +108,13 @@ func startOperator(folder string) (stop func(), err error) {
 		}
 		return response.StatusCode == http.StatusOK, response.Body.Close()
 	})
+}
+
+// pauseOperator stops it until the test is over, as if it did not run.
+func pauseOperator(t *testing.T) {
+	t.Helper()
+	if err := operator.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = operator.Process.Signal(syscall.SIGCONT) })
 }

@@ -30,6 +30,7 @@ func (p *plugin) ask(ctx context.Context, question string) (string, error) {
 	}()
 	select {
 	case <-ctx.Done():
+		_, _ = fmt.Fprintln(p.ErrOut)
 		return "", ctx.Err()
 	case got := <-lines:
 		if got.text == "" && got.err != nil { // the end of a file, as without a terminal
