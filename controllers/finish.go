@@ -21,6 +21,7 @@ const maxNote = 1024
 // finish is the one exit: status, events and the next wake-up.
 func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trouble) (ctrl.Result, error) {
 	status, acted := summarize(a, t), a.session // the status may be written onto a newer one
+	r.warnOfEnd(a, &status)
 	switch err := r.patchStatus(ctx, a, status); {
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
@@ -74,9 +75,16 @@ func (r *LoginSessionReconciler) patchOnto(ctx context.Context, base *v1alpha1.L
 	if equality.Semantic.DeepEqual(base.Status, status) {
 		return nil
 	}
-	changed := base.DeepCopy()
-	changed.Status = status
-	return r.Client.Status().Patch(ctx, changed, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
+	before, after := statusOf(base, base.Status), statusOf(base, status)
+	return r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+// statusOf is a LoginSession with nothing else to be compared.
+func statusOf(session *v1alpha1.LoginSession, status v1alpha1.LoginSessionStatus) *v1alpha1.LoginSession {
+	return &v1alpha1.LoginSession{
+		ObjectMeta: metav1.ObjectMeta{Namespace: session.Namespace, Name: session.Name, ResourceVersion: session.ResourceVersion},
+		Status:     status,
+	}
 }
 
 // report tells of transitions only: an event and a log line for every reason
@@ -98,6 +106,9 @@ func (r *LoginSessionReconciler) report(ctx context.Context, session *v1alpha1.L
 		r.Recorder.Eventf(session, nil, kind, condition.Reason, "Refresh", "%s", cut(condition.Message, maxNote))
 		log.FromContext(ctx).Info("transition", "reason", condition.Reason, "condition", condition.Type,
 			"status", condition.Status, "message", condition.Message)
+		if r.concernsPods(condition, conditions) {
+			r.tellPods(ctx, session, condition)
+		}
 	}
 }
 

@@ -53,11 +53,11 @@ func (r *LoginSessionReconciler) Flush(ctx context.Context) {
 func (r *LoginSessionReconciler) flushLane(ctx context.Context, name types.NamespacedName, lane *lane) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	for key, cache := range lane.caches {
+	for _, cache := range lane.caches {
 		if cache.pending == nil {
 			continue
 		}
-		err := r.flushOne(ctx, name, key, cache)
+		err := r.flushOne(ctx, name, cache)
 		nowhere := apierrors.IsNotFound(err) || errors.As(err, new(*loginrefresh.CacheError))
 		if err == nil || (nowhere && r.lanes.isOrphan(lane)) {
 			cache.pending = nil // written, or nobody expects a login cache there any more
@@ -70,12 +70,12 @@ func (r *LoginSessionReconciler) flushLane(ctx context.Context, name types.Names
 // flushOne writes a pending rotation unless the Secret holds another state of the
 // session than the one that was spent. What cannot be read is no state: it may yet
 // be replaced by the old one.
-func (r *LoginSessionReconciler) flushOne(ctx context.Context, name types.NamespacedName, key string, cache *cacheState) error {
+func (r *LoginSessionReconciler) flushOne(ctx context.Context, name types.NamespacedName, cache *cacheState) error {
 	secret := &corev1.Secret{}
 	if err := r.Client.Get(ctx, name, secret); err != nil {
 		return err
 	}
-	key = keyOfPending(secret, key, cache.pending)
+	key := keyOfPending(secret, cache.key, cache.pending)
 	stored, err := loginrefresh.Parse(secret.Data[key])
 	if err != nil {
 		return err

@@ -7,8 +7,11 @@ import (
 	"time"
 )
 
+func withoutIDToken(cache []byte) []byte {
+	return bytes.Replace(cache, []byte(`"idToken"`), []byte(`"was"`), 1)
+}
+
 func TestRootIsRefused(t *testing.T) {
-	withoutIDToken := func(cache []byte) []byte { return bytes.Replace(cache, []byte(`"idToken"`), []byte(`"was"`), 1) }
 	for name, change := range map[string]func([]byte) []byte{
 		"when the idToken says so": func(cache []byte) []byte { return cache },
 		"when only STS can say so": withoutIDToken,
@@ -39,8 +42,7 @@ func TestRootIsRefused(t *testing.T) {
 
 func TestIdentityIsConfirmedBySTS(t *testing.T) {
 	w := newWorld(t)
-	cache := bytes.Replace(w.aws.Login(alice).Cache(), []byte(`"idToken"`), []byte(`"was"`), 1)
-	w.store("login", map[string][]byte{"a.json": cache})
+	w.store("login", map[string][]byte{"a.json": withoutIDToken(w.aws.Login(alice).Cache())})
 	w.session("dev")
 	wake := w.reconcile("dev")
 	if identity := w.get("dev").Status.Identity; identity == nil || identity.ARN != alice || identity.AccountID != account {
@@ -62,8 +64,7 @@ func expiredWithoutIDToken(t *testing.T, principal string) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.pass(-20 * time.Minute)
-	cache := bytes.Replace(w.aws.Login(principal).Cache(), []byte(`"idToken"`), []byte(`"was"`), 1)
-	w.store("login", map[string][]byte{"a.json": cache})
+	w.store("login", map[string][]byte{"a.json": withoutIDToken(w.aws.Login(principal).Cache())})
 	w.pass(20 * time.Minute)
 	w.session("dev")
 	w.reconcile("dev")

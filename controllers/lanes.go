@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,12 +31,14 @@ type lane struct {
 	busy sync.Mutex
 	// users counts the LoginSessions; guarded by lanes.mutex.
 	users  int
-	term   int64                  // in which caches were learned
-	caches map[string]*cacheState // by key of the Secret
+	term   int64         // in which caches were learned
+	caches []*cacheState // mostly one
 }
 
 // cacheState is what is known of one login cache.
 type cacheState struct {
+	// key of the Secret.
+	key string
 	// askedAt is when AWS was last asked to refresh.
 	askedAt time.Time
 	// permitAt is from when AWS may be asked next; zero where no permit is had.
@@ -57,20 +60,21 @@ type cacheState struct {
 
 // cache is what is known of the login cache at a key of the lane's Secret.
 func (l *lane) cache(key string) *cacheState {
-	if l.caches == nil {
-		l.caches = map[string]*cacheState{}
+	for _, cache := range l.caches {
+		if cache.key == key {
+			return cache
+		}
 	}
-	if l.caches[key] == nil {
-		l.caches[key] = &cacheState{}
-	}
-	return l.caches[key]
+	cache := &cacheState{key: key}
+	l.caches = append(l.caches, cache)
+	return cache
 }
 
 // adopt moves a rotation of this very state of a session to the key at which the
 // Secret has it now.
 func (l *lane) adopt(key, fingerprint string) {
-	for other, cache := range l.caches {
-		if other != key && cache.pending != nil && cache.pending.spent == fingerprint {
+	for _, cache := range l.caches {
+		if cache.key != key && cache.pending != nil && cache.pending.spent == fingerprint {
 			l.cache(key).pending, cache.pending = cache.pending, nil
 		}
 	}
@@ -112,7 +116,7 @@ func (p *pendingRotation) onto(stored *loginrefresh.Login) (*loginrefresh.Login,
 type memory struct {
 	uid   types.UID
 	cache types.NamespacedName
-	// status is the one written last: the operator's own cache may show an older.
+	// status is the one written last while the operator's own cache shows an older.
 	status *v1alpha1.LoginSessionStatus
 	// settled is where the last reconcile left nothing to do; nil where it did.
 	settled *settled
@@ -133,12 +137,18 @@ type memory struct {
 	// unasked and unheard count those to ask for the right to write, and to see
 	// whether a refresh request is new.
 	unasked, unheard *loginrefresh.Failure
+	// unidentified counts those to find out, for a guard, who is signed in.
+	unidentified *loginrefresh.Failure
 }
 
-// catchUp shows the status written last where the cache lags behind. The
-// operator alone writes it.
+// catchUp shows the status written last while the cache lags behind. The operator
+// alone writes it.
 func (m *memory) catchUp(session *v1alpha1.LoginSession) {
-	if m.status != nil {
+	switch {
+	case m.status == nil:
+	case equality.Semantic.DeepEqual(session.Status, *m.status):
+		m.status = nil
+	default:
 		session.Status = *m.status.DeepCopy()
 	}
 }
@@ -190,8 +200,8 @@ func (l *lane) renew(term int64) {
 		return
 	}
 	l.term = term
-	for key, cache := range l.caches {
-		l.caches[key] = &cacheState{pending: cache.pending}
+	for i, cache := range l.caches {
+		l.caches[i] = &cacheState{key: cache.key, pending: cache.pending}
 	}
 }
 

@@ -143,9 +143,10 @@ func recallFailure(a *attempt) {
 	}
 }
 
-// identify says who is signed in and refuses root. STS is asked about every new
-// login, and after a refresh again where it did not answer; where the status
-// knows this very state of the session it is not asked before the next refresh.
+// identify says who is signed in, and refuses whom it may not be. STS is asked about
+// every new login, and after a refresh again where it did not answer; where the
+// status knows this very state of the session it is not asked before the next refresh,
+// unless a guard has to know.
 func (r *LoginSessionReconciler) identify(ctx context.Context, a *attempt) *trouble {
 	state, thumbprint := a.state, a.login.KeyThumbprint()
 	known := knownIdentity(a)
@@ -159,13 +160,12 @@ func (r *LoginSessionReconciler) identify(ctx context.Context, a *attempt) *trou
 		}
 	case !state.confirmed && a.identified != nil && a.identified != a.login:
 		r.confirm(ctx, a)
+	case state.caller.ARN == "" && r.Guard.Any():
+		r.confirm(ctx, a)
 	}
 	a.identified = a.login
 	a.identity = state.caller
-	if a.identity.IsRoot() && !r.AllowRoot {
-		return rootRefused(a)
-	}
-	return nil
+	return r.refusePrincipal(a)
 }
 
 // confirm asks STS, whose word is worth more than the idToken's. Where it cannot

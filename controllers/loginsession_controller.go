@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/guard"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
 
@@ -59,8 +60,13 @@ type LoginSessionReconciler struct {
 	SignInLimit *rate.Limiter
 	// AllowRoot permits sessions of an account's root user.
 	AllowRoot bool
+	// Guard says whose sessions may be used.
+	Guard guard.Rules
+	// SessionEndWarning is how long before its end a session is said to end soon; 0
+	// says nothing.
+	SessionEndWarning time.Duration
 	// NudgePods has pods told of new credentials that come too late for their
-	// kubelets.
+	// kubelets, and of the session's end.
 	NudgePods bool
 	// Term is the number of the term in which this process is the replica that
 	// works, 0 while it is not; nil where there is no other.
@@ -206,8 +212,8 @@ func (r *LoginSessionReconciler) act(ctx, shutdown context.Context, a *attempt) 
 	if conflict := claim(a); conflict != nil {
 		return conflict, nil
 	}
-	if root := r.identify(ctx, a); root != nil {
-		return root, nil
+	if refusal := r.identify(ctx, a); refusal != nil {
+		return refusal, nil
 	}
 	if trouble == nil {
 		var err error
@@ -215,8 +221,8 @@ func (r *LoginSessionReconciler) act(ctx, shutdown context.Context, a *attempt) 
 			return nil, err
 		}
 		// The login may be another now, and what was unknown can be asked.
-		if root := r.identify(ctx, a); root != nil {
-			return root, nil
+		if refusal := r.identify(ctx, a); refusal != nil {
+			return refusal, nil
 		}
 	}
 	if roleTrouble := r.assume(ctx, a); trouble == nil {

@@ -57,7 +57,7 @@ func (r *LoginSessionReconciler) nudge(ctx context.Context, session *v1alpha1.Lo
 	target, told := targetOf(session), 0
 	pods, err := r.podsThatMount(ctx, target)
 	if err == nil {
-		told, err = r.nudgePods(ctx, target.Namespace, pods)
+		told, err = r.nudgePods(ctx, pods)
 	}
 	if told > 0 {
 		r.tellOfNudge(ctx, session, corev1.EventTypeNormal, v1alpha1.ReasonPodsNudged,
@@ -87,10 +87,11 @@ var noRightToPods = regexp.MustCompile(`^pods( "[^"]*")? is forbidden: User "[^"
 // livePods have a kubelet, and are not over.
 var livePods = fields.ParseSelectorOrDie("spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed")
 
-// podsThatMount names the live pods that mount a Secret. They are listed by the API
-// server: a cache would keep all pods of the cluster for this.
-func (r *LoginSessionReconciler) podsThatMount(ctx context.Context, secret types.NamespacedName) ([]string, error) {
-	var names []string
+// podsThatMount are the live pods that mount a Secret, each with nothing but what
+// identifies it. They are listed by the API server: a cache would keep all pods of the
+// cluster for this.
+func (r *LoginSessionReconciler) podsThatMount(ctx context.Context, secret types.NamespacedName) ([]corev1.Pod, error) {
+	var found []corev1.Pod
 	page := &client.ListOptions{Namespace: secret.Namespace, FieldSelector: livePods, Limit: nudgePage}
 	for {
 		var pods corev1.PodList
@@ -99,11 +100,11 @@ func (r *LoginSessionReconciler) podsThatMount(ctx context.Context, secret types
 		}
 		for _, pod := range pods.Items {
 			if pod.DeletionTimestamp.IsZero() && mounts(pod.Spec.Volumes, secret.Name) {
-				names = append(names, pod.Name)
+				found = append(found, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}})
 			}
 		}
 		if page.Continue = pods.Continue; page.Continue == "" {
-			return names, nil
+			return found, nil
 		}
 	}
 }
@@ -121,7 +122,7 @@ func mounts(volumes []corev1.Volume, secret string) bool {
 
 // nudgePods annotates pods, a few at a time, and counts those that it has reached.
 // Its error is the first one.
-func (r *LoginSessionReconciler) nudgePods(ctx context.Context, namespace string, names []string) (told int, err error) {
+func (r *LoginSessionReconciler) nudgePods(ctx context.Context, pods []corev1.Pod) (told int, err error) {
 	// With fractions of a second: a pod may mount two targets that are published within
 	// one, and is synced again only if the annotation changes again.
 	at := r.Clock.Now().UTC().Format(time.RFC3339Nano)
@@ -129,10 +130,9 @@ func (r *LoginSessionReconciler) nudgePods(ctx context.Context, namespace string
 	var reached atomic.Int64
 	var workers errgroup.Group
 	workers.SetLimit(nudgeWorkers)
-	for _, name := range names {
+	for i := range pods {
 		workers.Go(func() error {
-			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-			err := r.Client.Patch(ctx, pod, patch)
+			err := r.Client.Patch(ctx, &pods[i], patch)
 			if err == nil {
 				reached.Add(1)
 			}

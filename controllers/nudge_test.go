@@ -260,6 +260,7 @@ func TestNewLoginNudgesThoughTheOperatorWasRestarted(t *testing.T) {
 	pod := w.pod("app")
 	w.restart()
 	w.operator.NudgePods = true
+	w.onTheWay.Forget()
 	w.reconcile("dev")
 	if steps := w.podRequests(); len(steps) > 0 {
 		t.Errorf("a restart costs %q", steps)

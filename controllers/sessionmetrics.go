@@ -46,14 +46,14 @@ func (m sessionMetrics) Collect(samples chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), collectWithin)
 	defer cancel()
-	var sessions v1alpha1.LoginSessionList
-	if err := m.operator.Client.List(ctx, &sessions); err != nil {
+	sessions, err := m.operator.sessions(ctx)
+	if err != nil {
 		return // the cache is not there yet
 	}
 	overdue, now := 0, m.operator.Clock.Now()
-	for i := range sessions.Items {
-		describeSession(samples, &sessions.Items[i])
-		if isOverdue(&sessions.Items[i], now) {
+	for i := range sessions {
+		describeSession(samples, &sessions[i])
+		if isOverdue(&sessions[i], now) {
 			overdue++
 		}
 	}

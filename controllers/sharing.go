@@ -14,10 +14,8 @@ import (
 
 // sharers are all LoginSessions that name one login cache Secret.
 func (r *LoginSessionReconciler) sharers(ctx context.Context, session *v1alpha1.LoginSession) ([]v1alpha1.LoginSession, error) {
-	var list v1alpha1.LoginSessionList
-	err := r.Client.List(ctx, &list, client.InNamespace(session.Namespace),
+	return r.sessions(ctx, client.InNamespace(session.Namespace),
 		client.MatchingFields{indexCache: session.Spec.LoginCacheSecretRef.Name})
-	return list.Items, err
 }
 
 // settleRegion decides where the session is refreshed, alike for all that share

@@ -47,7 +47,7 @@ func (p *published) schedule() loginrefresh.Schedule {
 // publishing recorded it there.
 func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) *trouble {
 	a.target, a.contents, a.targetNamer, a.published = nil, "", "", publishedBefore(a.session)
-	if known := a.memory.target; known != nil && known.generation == a.session.Generation && r.watched(ctx, targetOf(a.session)) == versionOf(&known.metadata) {
+	if known := a.memory.target; known != nil && known.generation == a.session.Generation && r.watched(ctx, targetOf(a.session)) == known.version {
 		a.target, a.contents = known.secret(), known.contents
 		return nil
 	}
@@ -71,13 +71,12 @@ func (r *LoginSessionReconciler) readTarget(ctx context.Context, a *attempt) *tr
 // expects its login cache: the person's next login would be lost in it. A younger
 // one has no say in what an established one publishes.
 func (r *LoginSessionReconciler) reserveName(ctx context.Context, a *attempt) *trouble {
-	var namers v1alpha1.LoginSessionList
-	err := r.Client.List(ctx, &namers, client.InNamespace(a.session.Namespace), client.MatchingFields{indexCache: a.session.TargetSecretName()})
+	namers, err := r.sessions(ctx, client.InNamespace(a.session.Namespace), client.MatchingFields{indexCache: a.session.TargetSecretName()})
 	if err != nil {
 		return unreadable(a, targetOf(a.session), err)
 	}
-	for i := range namers.Items {
-		if namer := &namers.Items[i]; byAge(namer, a.session) < 0 {
+	for i := range namers {
+		if namer := &namers[i]; byAge(namer, a.session) < 0 {
 			a.targetNamer = namer.Name
 		}
 	}

@@ -77,6 +77,12 @@ var lastingStates = map[string]lasting{
 	"LoginCacheNotFound":             {"LoginCacheNotFound", func(w *world) { w.must(api.Delete(w.ctx, w.secret("login"))) }, signInAgain},
 	"LoginCacheInvalid":              {"LoginCacheInvalid", func(w *world) { w.store("login", map[string][]byte{"a.json": []byte("{")}) }, signInAgain},
 	"RootRefused":                    {"RootRefused", func(w *world) { w.signInAs(root, "login") }, signInAgain},
+	"PrincipalNotAllowed, another's": {"PrincipalNotAllowed", func(w *world) { allowAlice(w); w.signInAs(bob, "login") }, signInAgain},
+	"PrincipalNotAllowed, not known": {"PrincipalNotAllowed", func(w *world) {
+		allowAlice(w)
+		silentSTS(w)
+		w.store("login", map[string][]byte{"a.json": withoutIDToken(w.aws.Login(alice).Cache())})
+	}, signInAgain},
 	"WriteBackImpossible, immutable": {"WriteBackImpossible", immutable("login"), anew("login")},
 	"WriteBackImpossible, forbidden": {"WriteBackImpossible", always("POST selfsubjectaccessreviews", notAllowed), func(w *world) {
 		w.onTheWay.Judge(nil)

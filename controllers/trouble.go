@@ -47,6 +47,7 @@ var effects = map[string]effect{
 	v1alpha1.ReasonLoginCacheNotFound:   {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.ReconcilingCondition},
 	v1alpha1.ReasonLoginCacheInvalid:    {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonRootRefused:          {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
+	v1alpha1.ReasonPrincipalNotAllowed:  {session: metav1.ConditionFalse, unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonWriteBackImpossible:  {unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonSignInRegionConflict: {unready: true, kstatus: v1alpha1.StalledCondition},
 	v1alpha1.ReasonTargetConflict:       {unready: true, kstatus: v1alpha1.StalledCondition},
@@ -104,16 +105,17 @@ func outcomeOf(conditions []metav1.Condition) loginrefresh.Outcome {
 	return loginrefresh.Retryable
 }
 
-// loginAgain is the next step that ends every dead session: commands to paste.
+// loginAgain is the next step that ends every dead session: commands to paste, one
+// for those who have the kubectl plugin, and what does without it.
 // The cluster's login has a folder of its own, so that the laptop does not
 // refresh the same session; server-side apply keeps no copy of the Secret in an
 // annotation.
 func loginAgain(a *attempt) string {
 	cache := cacheOf(a.session)
 	key := cmp.Or(a.key, a.session.Spec.LoginCacheSecretRef.Key, "login.json")
-	return fmt.Sprintf(`Sign in again: login=$(mktemp -d); AWS_LOGIN_CACHE_DIRECTORY="$login/" aws login && `+
+	return fmt.Sprintf(`Sign in again: %s. Or, without the plugin: login=$(mktemp -d); AWS_LOGIN_CACHE_DIRECTORY="$login/" aws login && `+
 		`kubectl create secret generic %s --namespace %s --from-file=%s="$(ls "$login"/*.json)" --dry-run=client -o yaml | `+
-		`kubectl apply --server-side --force-conflicts -f -`, cache.Name, cache.Namespace, key)
+		`kubectl apply --server-side --force-conflicts -f -`, pluginLogin(a.session), cache.Name, cache.Namespace, key)
 }
 
 func cacheMissing(a *attempt) *trouble {
@@ -175,11 +177,6 @@ func again(a *attempt, failures **loginrefresh.Failure) time.Time {
 		schedule.Lifetime = min(schedule.Lifetime, a.published.lifetime)
 	}
 	return schedule.RetryAt(**failures)
-}
-
-func rootRefused(a *attempt) *trouble {
-	return &trouble{v1alpha1.ReasonRootRefused, fmt.Sprintf(
-		"The login session is of the root user of account %s: run `aws login` as an IAM or federated user, or start the operator with --allow-root.", a.identity.AccountID)}
 }
 
 func regionConflict(a *attempt) *trouble {

@@ -2,12 +2,12 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -32,11 +32,11 @@ const (
 
 // CacheOptions keep out of memory what is not needed: no Secret's data, of their
 // metadata name and version alone, and only the LoginSessions with matching labels,
-// without the record of who has written which field.
+// without the records of what has been written by whom.
 func CacheOptions(selector labels.Selector) cache.Options {
 	return cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&v1alpha1.LoginSession{}: {Label: selector, Transform: cache.TransformStripManagedFields()},
-		secretMetadata():         {Transform: nameOnly},
+		&v1alpha1.LoginSession{}: {Label: selector, Transform: withoutRecords},
+		secretMetadata():         {Transform: nameOnly, UnsafeDisableDeepCopy: ptr.To(true)}, // nobody changes them
 	}}
 }
 
@@ -51,6 +51,15 @@ func secretMetadata() *metav1.PartialObjectMetadata {
 	return secret
 }
 
+// withoutRecords drops the fields' managers, and what kubectl apply keeps for itself.
+func withoutRecords(object any) (any, error) {
+	if session, ok := object.(*v1alpha1.LoginSession); ok {
+		session.ManagedFields = nil
+		delete(session.Annotations, corev1.LastAppliedConfigAnnotation)
+	}
+	return object, nil
+}
+
 // nameOnly drops annotations above all: kubectl apply keeps a copy of a Secret's
 // whole content there.
 func nameOnly(object any) (any, error) {
@@ -60,6 +69,13 @@ func nameOnly(object any) (any, error) {
 		}
 	}
 	return object, nil
+}
+
+// sessions are LoginSessions as the cache itself holds them: to be read, not changed.
+func (r *LoginSessionReconciler) sessions(ctx context.Context, which ...client.ListOption) ([]v1alpha1.LoginSession, error) {
+	var list v1alpha1.LoginSessionList
+	err := r.Client.List(ctx, &list, append(which, client.UnsafeDisableDeepCopy)...)
+	return list.Items, err
 }
 
 // Index makes LoginSessions findable by the Secrets they name.
@@ -111,11 +127,11 @@ func (r *LoginSessionReconciler) Resume(ctx context.Context) {
 }
 
 func (r *LoginSessionReconciler) allSessions(ctx context.Context, _ client.Object) []reconcile.Request {
-	var sessions v1alpha1.LoginSessionList
-	if err := r.Client.List(ctx, &sessions); err != nil {
+	sessions, err := r.sessions(ctx)
+	if err != nil {
 		return nil // not of a cache that is started, which this comes after
 	}
-	return requestsFor(sessions.Items)
+	return requestsFor(sessions)
 }
 
 func requestsFor(sessions []v1alpha1.LoginSession) []reconcile.Request {
@@ -139,19 +155,15 @@ var refreshRequested = predicate.Funcs{
 
 // sessionsOf are the LoginSessions that name a Secret, as login cache or target.
 func (r *LoginSessionReconciler) sessionsOf(ctx context.Context, secret client.Object) []reconcile.Request {
-	found := map[types.NamespacedName]bool{}
 	var requests []reconcile.Request
 	for _, index := range []string{indexCache, indexTarget} {
-		var sessions v1alpha1.LoginSessionList
-		err := r.Client.List(ctx, &sessions, client.InNamespace(secret.GetNamespace()), client.MatchingFields{index: secret.GetName()})
+		sessions, err := r.sessions(ctx, client.InNamespace(secret.GetNamespace()), client.MatchingFields{index: secret.GetName()})
 		if err != nil { // only where the index is missing, which SetupWithManager made
 			return nil
 		}
-		for _, session := range sessions.Items {
-			name := client.ObjectKeyFromObject(&session)
-			if !found[name] {
-				found[name] = true
-				requests = append(requests, reconcile.Request{NamespacedName: name})
+		for _, request := range requestsFor(sessions) {
+			if !slices.Contains(requests, request) {
+				requests = append(requests, request)
 			}
 		}
 	}

@@ -91,6 +91,8 @@ func (w *world) startWith(c client.Client) {
 		SignIn:       &loginrefresh.Client{HTTP: http, Endpoint: loginrefresh.Endpoint{URL: w.endpoint}, Now: w.clock.Now},
 		STS:          &loginrefresh.STS{Now: w.clock.Now, HTTP: http, Endpoint: loginrefresh.Endpoint{URL: w.endpoint}},
 		SignInRegion: "us-east-1",
+
+		SessionEndWarning: 30 * time.Minute,
 	}
 }
 

@@ -1,7 +1,7 @@
 package v1alpha1
 
 // Condition types. Ready, SessionActive and CredentialsValid are always present;
-// Reconciling and Stalled only while True, as kstatus asks.
+// SessionEndingSoon only while True, and so, as kstatus asks, Reconciling and Stalled.
 const (
 	// ReadyCondition is SessionActive AND CredentialsValid AND not overdue.
 	ReadyCondition = "Ready"
@@ -9,6 +9,9 @@ const (
 	SessionActiveCondition = "SessionActive"
 	// CredentialsValidCondition: the target Secret holds credentials that work now.
 	CredentialsValidCondition = "CredentialsValid"
+	// SessionEndingSoonCondition: the login session ends soon, and a person had better
+	// sign in again before. Nothing is wrong yet.
+	SessionEndingSoonCondition = "SessionEndingSoon"
 	// ReconcilingCondition: the operator is working to get there by itself.
 	ReconcilingCondition = "Reconciling"
 	// StalledCondition: a person has to do something first.
@@ -66,6 +69,11 @@ const (
 	ReasonLoginCacheInvalid = "LoginCacheInvalid"
 	// ReasonRootRefused: the person signed in as the account's root user.
 	ReasonRootRefused = "RootRefused"
+	// ReasonPrincipalNotAllowed: the operator's --allowed-accounts or
+	// --allowed-principals refuses who is signed in, or it is not known who that is.
+	ReasonPrincipalNotAllowed = "PrincipalNotAllowed"
+	// ReasonSessionEndingSoon: the session ends within --session-end-warning.
+	ReasonSessionEndingSoon = "SessionEndingSoon"
 	// ReasonWriteBackImpossible: the rotated login cache could not be written
 	// back, so nothing is refreshed.
 	ReasonWriteBackImpossible = "WriteBackImpossible"
@@ -81,7 +89,8 @@ const (
 const (
 	// ReasonPodsNudged: pods that mount the target were told of new credentials.
 	ReasonPodsNudged = "PodsNudged"
-	// ReasonNudgeFailed: some of them were not, and see them later.
+	// ReasonNudgeFailed: some of them were not, and see them later; or events about
+	// the session's end could not be written for them.
 	ReasonNudgeFailed = "NudgeFailed"
 )
 

@@ -198,8 +198,8 @@ type LoginSessionStatus struct {
 	// ObservedGeneration is the generation of the spec that this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions are Ready, SessionActive and CredentialsValid, and Reconciling
-	// or Stalled while they are True.
+	// Conditions are Ready, SessionActive and CredentialsValid, and
+	// SessionEndingSoon, Reconciling or Stalled while they are True.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -161,7 +161,10 @@ func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSes
 		SignInRegion: options.signInRegion,
 		SignInLimit:  options.signInLimit(),
 		AllowRoot:    options.allowRoot,
+		Guard:        options.guard,
 		NudgePods:    options.nudgePods,
+
+		SessionEndWarning: options.sessionEndWarning,
 	}, nil
 }
 

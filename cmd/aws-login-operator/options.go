@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"awslogin.dev/operator/internal/guard"
 	"awslogin.dev/operator/internal/lease"
 	"awslogin.dev/operator/internal/loginrefresh"
 )
@@ -52,7 +53,12 @@ type options struct {
 	useFIPS        bool
 	useDualStack   bool
 	caBundle       string
-	allowRoot      bool
+
+	allowRoot         bool
+	allowedAccounts   []string
+	allowedPrincipals []string
+	guard             guard.Rules
+	sessionEndWarning time.Duration
 
 	log       zap.Options
 	logCapped bool
@@ -72,7 +78,7 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	o.capLogLevel()
-	return o, errors.Join(o.checkWatches(), o.checkLease(), o.checkProfiles(), o.checkSignIn())
+	return o, errors.Join(o.checkWatches(), o.checkLease(), o.checkProfiles(), o.checkSignIn(), o.checkSessions())
 }
 
 // mostVerbose is the highest log level there is: from 5 on the Kubernetes client
@@ -98,7 +104,7 @@ func (o *options) bind(flags *flag.FlagSet, getenv func(string) string) {
 	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "comma-separated namespaces to watch; by default all")
 	flags.StringVar(&o.watchSelector, "watch-label-selector", "", "watch only LoginSessions with these labels")
 	flags.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 10, "how many LoginSessions are worked on at once")
-	flags.BoolVar(&o.nudgePods, "nudge-pods", false, "annotate the pods that mount a target whose credentials had run out, so that they see the new ones at once")
+	flags.BoolVar(&o.nudgePods, "nudge-pods", false, "annotate the pods that mount a target whose credentials had run out, so that they see the new ones at once, and write events about them when the session ends")
 	flags.Float64Var(&o.signInQPS, "sign-in-qps", 10, "how many requests a second AWS Sign-In gets at most, for all sessions together; 0 for no limit")
 	flags.StringVar(&o.signInRegion, "sign-in-region", "us-east-1", "where sessions are refreshed that do not name their sign-in region")
 	flags.StringVar(&o.signInEndpoint, "sign-in-endpoint-url", getenv("AWS_ENDPOINT_URL_SIGNIN"), "URL of AWS Sign-In instead of the region's own (AWS_ENDPOINT_URL_SIGNIN); it receives refresh tokens")
@@ -107,8 +113,31 @@ func (o *options) bind(flags *flag.FlagSet, getenv func(string) string) {
 	flags.BoolVar(&o.useFIPS, "use-fips-endpoint", false, "use AWS's FIPS endpoints")
 	flags.BoolVar(&o.useDualStack, "use-dualstack-endpoint", false, "use AWS's dual-stack endpoints")
 	flags.BoolVar(&o.allowRoot, "allow-root", false, "accept sessions of an account's root user")
+	flags.Func("allowed-accounts", "accept sessions of these AWS accounts only: comma-separated IDs of 12 digits", appendTo(&o.allowedAccounts))
+	flags.Func("allowed-principals", "accept sessions of these principals only: comma-separated patterns of ARNs with * and ?, as arn:aws:sts::111122223333:assumed-role/Developer/*", appendTo(&o.allowedPrincipals))
+	flags.DurationVar(&o.sessionEndWarning, "session-end-warning", 30*time.Minute, "how long before a session's estimated end to say that it ends soon; 0 for never")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	o.log.BindFlags(flags)
+}
+
+// appendTo keeps the elements of a comma-separated list as they are: an empty list has
+// an empty element, which nobody could mean.
+func appendTo(list *[]string) func(string) error {
+	return func(text string) error {
+		*list = append(*list, strings.Split(text, ",")...)
+		return nil
+	}
+}
+
+func (o *options) checkSessions() error {
+	var err error
+	if o.guard, err = guard.New(o.allowedAccounts, o.allowedPrincipals); err != nil {
+		return err
+	}
+	if o.sessionEndWarning < 0 || o.sessionEndWarning > loginrefresh.SessionLimit {
+		return fmt.Errorf("--session-end-warning must be from 0 to %s, the longest that a session lives", loginrefresh.SessionLimit)
+	}
+	return nil
 }
 
 func (o *options) checkWatches() error {

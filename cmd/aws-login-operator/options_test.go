@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 func parse(environment map[string]string, args ...string) (*options, error) {
@@ -19,7 +20,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o.metricsAddress != ":8080" || o.probeAddress != ":8081" || o.pprofAddress != "0" || o.leaderElect || o.allowRoot || o.nudgePods || o.namespaces != nil ||
-		o.signInRegion != "us-east-1" || o.signInEndpoint != "" || o.stsEndpoint != "" || !o.selector.Empty() {
+		o.guard.Any() || o.sessionEndWarning != 30*time.Minute || o.signInRegion != "us-east-1" || o.signInEndpoint != "" || o.stsEndpoint != "" || !o.selector.Empty() {
 		t.Errorf("options are %+v", o)
 	}
 }
@@ -55,6 +56,10 @@ func TestOptionsAreAccepted(t *testing.T) {
 		"profiles at 127.0.0.1":    "--pprof-bind-address=127.0.0.1:6060",
 		"profiles at ::1":          "--pprof-bind-address=[::1]:0",
 		"no profiles":              "--pprof-bind-address=",
+		"accounts":                 "--allowed-accounts=111122223333,444455556666 --allowed-accounts=777788889999",
+		"principals":               "--allowed-principals=arn:aws:sts::*:assumed-role/Admin/*,arn:aws:iam::111122223333:user/bob",
+		"no warning of the end":    "--session-end-warning=0",
+		"an early warning":         "--session-end-warning=12h",
 		"all else":                 "--leader-elect --metrics-bind-address=0 --health-probe-bind-address=0 --max-concurrent-reconciles=1 --sign-in-region=eu-west-1 --allow-root --nudge-pods --zap-log-level=debug",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,6 +95,12 @@ func TestOptionsAreRefused(t *testing.T) {
 		"profiles for everybody":                {"--pprof-bind-address=:6060", "not a loopback address"},
 		"profiles at a name":                    {"--pprof-bind-address=localhost:6060", "not a loopback address"},
 		"profiles at no address":                {"--pprof-bind-address=6060", "--pprof-bind-address"},
+		"accounts that are none":                {"--allowed-accounts=111122223333,4444", `--allowed-accounts: "4444" is not an account ID of 12 digits`},
+		"no accounts":                           {"--allowed-accounts=", `--allowed-accounts: "" is not an account ID`},
+		"principals that are none":              {"--allowed-principals=Admin", `--allowed-principals: "Admin" is not a pattern of ARNs`},
+		"no principals":                         {"--allowed-principals=", `--allowed-principals: "" is not a pattern of ARNs`},
+		"a warning after the end":               {"--session-end-warning=-1m", "--session-end-warning must be from 0 to 12h"},
+		"a warning before the beginning":        {"--session-end-warning=12h1s", "--session-end-warning must be from 0 to 12h"},
 		"an argument":                           {"dev", `unexpected argument "dev"`},
 		"an unknown flag":                       {"--allow-rot", "allow-rot"},
 	} {

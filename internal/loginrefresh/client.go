@@ -40,7 +40,7 @@ type Client struct {
 // Refresh spends the login's refresh token in the given region. Its error is
 // always a *ServiceError.
 func (c *Client) Refresh(ctx context.Context, login *Login, region string) (Rotation, error) {
-	rotation, _, err := c.createToken(ctx, request(login), login.key, region)
+	rotation, _, err := c.createToken(ctx, request(login), login.key.private, region)
 	return rotation, err
 }
 

@@ -1,16 +1,11 @@
 package loginrefresh
 
 import (
-	"crypto"
-	"crypto/ecdsa"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 const (
@@ -51,10 +46,10 @@ type Login struct {
 
 	clientID     string
 	refreshToken string
-	key          *ecdsa.PrivateKey
-	cache        object
+	key          dpopKey
+	cache, token object // token is cache's accessToken
 
-	thumbprint, fingerprint string
+	fingerprint string
 }
 
 // CacheError says what is wrong with a login cache. It never quotes its content.
@@ -74,7 +69,10 @@ var errTooLarge = &CacheError{Problem: fmt.Sprintf("is larger than %d KiB", maxC
 
 // Parse reads a login cache and checks all that a refresh needs. Required is
 // what the AWS SDKs require; a missing accountId is taken from the idToken.
-func Parse(data []byte) (*Login, error) {
+func Parse(data []byte) (*Login, error) { return parse(data, dpopKey{}) }
+
+// parse need not find out about a key that is known.
+func parse(data []byte, known dpopKey) (*Login, error) {
 	if len(data) > maxFileSize {
 		return nil, errTooLarge
 	}
@@ -82,33 +80,27 @@ func Parse(data []byte) (*Login, error) {
 	if err != nil {
 		return nil, &CacheError{Problem: err.Error()}
 	}
-	r := &reader{}
-	token := r.object(cache, "accessToken")
+	r := &reader{knownKey: known}
 	login := r.login(cache)
-	login.Credentials = r.credentials(token, login.Identity.AccountID)
+	login.Credentials = r.credentials(login.token, login.Identity.AccountID)
 	login.Identity.AccountID = login.Credentials.AccountID
 	if r.err != nil {
 		return nil, r.err
 	}
-	if lasting, err := login.replaced(Rotation{}); err != nil || len(lasting.bytes()) > maxCacheSize {
+	// What Rotate writes is not much more than twice as long, where it escapes what was not escaped.
+	if len(data) > maxCacheSize/4 && len(login.replaced(Rotation{}).bytes()) > maxCacheSize {
 		return nil, errTooLarge
 	}
-	if login.thumbprint, err = thumbprintOf(login.key); err != nil {
-		return nil, &CacheError{Field: "dpopKey", Problem: "has no thumbprint"}
-	}
-	sum := sha256.Sum256([]byte(login.thumbprint + "\n" + login.refreshToken))
+	sum := sha256.Sum256([]byte(login.key.thumbprint + "\n" + login.refreshToken))
 	login.fingerprint = hex.EncodeToString(sum[:16])
 	return login, nil
 }
 
-// thumbprintOf is the JWK SHA-256 thumbprint (RFC 7638) of a key.
-func thumbprintOf(key *ecdsa.PrivateKey) (string, error) {
-	sum, err := (&jose.JSONWebKey{Key: key.Public()}).Thumbprint(crypto.SHA256)
-	return base64.RawURLEncoding.EncodeToString(sum), err
-}
-
 // reader reads fields and keeps the first problem.
-type reader struct{ err error }
+type reader struct {
+	knownKey dpopKey
+	err      error
+}
 
 func (r *reader) object(in object, name string) object {
 	parsed, err := parseObject(r.raw(in, "", name))
@@ -124,6 +116,7 @@ func (r *reader) login(cache object) *Login {
 		clientID:     r.required(cache, "", "clientId"),
 		refreshToken: r.required(cache, "", "refreshToken"),
 		cache:        cache,
+		token:        r.object(cache, "accessToken"),
 	}
 	r.optional(cache, "", "tokenType")
 	r.optional(cache, "", "identityToken") // what the Go and Java SDKs call idToken
@@ -184,18 +177,14 @@ func (r *reader) text(in object, path, name string) string {
 	if raw == nil {
 		return ""
 	}
-	var text *string
-	if err := json.Unmarshal(raw, &text); err != nil {
+	text, ok := unquote(raw)
+	if !ok && string(raw) != "null" {
 		r.problem(path+name, "is not a string")
-		return ""
 	}
-	if text == nil {
-		return ""
-	}
-	if len(*text) > maxValueSize {
+	if len(text) > maxValueSize {
 		r.problem(path+name, fmt.Sprintf("is longer than %d KiB", maxValueSize>>10))
 	}
-	return *text
+	return text
 }
 
 func (r *reader) time(field, text string) time.Time {
@@ -209,11 +198,14 @@ func (r *reader) time(field, text string) time.Time {
 	return parsed.UTC().Truncate(time.Second)
 }
 
-func (r *reader) key(cache object) *ecdsa.PrivateKey {
+func (r *reader) key(cache object) dpopKey {
 	text := r.text(cache, "", "dpopKey")
 	if text == "" {
 		r.problem("dpopKey", "is missing or empty")
-		return nil
+		return dpopKey{}
+	}
+	if text == r.knownKey.pem {
+		return r.knownKey
 	}
 	key, err := parseKey(text)
 	if err != nil {
@@ -245,7 +237,7 @@ func (l *Login) Fingerprint() string { return l.fingerprint }
 
 // KeyThumbprint is the JWK SHA-256 thumbprint (RFC 7638) of the DPoP key. Every
 // `aws login` makes a new key, so it identifies the login through all refreshes.
-func (l *Login) KeyThumbprint() string { return l.thumbprint }
+func (l *Login) KeyThumbprint() string { return l.key.thumbprint }
 
 // SessionName is what AWS SDKs call login_session: the principal's ARN, or
 // fallback where the login cache does not tell it.

@@ -30,7 +30,7 @@ func TestParseReadsALoginCache(t *testing.T) {
 	if login.SignInRegion != "us-east-2" || !login.StartedAt.Equal(noon) || login.StartedAt.Location() != time.UTC {
 		t.Errorf("sign-in region %q, started at %s", login.SignInRegion, login.StartedAt)
 	}
-	if !login.key.Equal(testKey) || login.refreshToken != canary+"refresh/+=" || login.clientID == "" {
+	if !login.key.private.Equal(testKey) || login.refreshToken != canary+"refresh/+=" || login.clientID == "" {
 		t.Error("what a refresh needs is not that of the file")
 	}
 }
@@ -70,7 +70,7 @@ func TestParseAccepts(t *testing.T) {
 			if login.Credentials.AccountID != c.account || login.Identity.AccountID != c.account || login.Identity.ARN != c.arn {
 				t.Errorf("account %q, identity %+v; want account %q, ARN %q", login.Credentials.AccountID, login.Identity, c.account, c.arn)
 			}
-			if !login.key.Equal(testKey) {
+			if !login.key.private.Equal(testKey) {
 				t.Error("the key is another one")
 			}
 		})

@@ -47,26 +47,14 @@ func checkValues(values ...string) error {
 // that AWS could have answered: size does not count what is replaced, for AWS has
 // spent the old refresh token by now.
 func (l *Login) Rotate(r Rotation) (*Login, error) {
-	cache, err := l.replaced(r)
-	if err != nil {
-		return nil, err
-	}
-	return Parse(cache.bytes())
+	return parse(l.replaced(r).bytes(), l.key)
 }
 
 // replaced is the login cache with all that a rotation replaces. What is written
 // suits the strictest of the AWS SDKs' readers: UTC times in whole seconds ending
 // in Z, a SEC 1 key, accountId and tokenType present.
-func (l *Login) replaced(r Rotation) (object, error) {
-	key, err := portablePEM(l.key)
-	if err != nil {
-		return nil, err
-	}
-	token, err := parseObject(l.cache.raw("accessToken"))
-	if err != nil {
-		return nil, err
-	}
-	token = token.
+func (l *Login) replaced(r Rotation) object {
+	token := l.token.
 		withString("accessKeyId", r.AccessKeyID).
 		withString("secretAccessKey", r.SecretAccessKey).
 		withString("sessionToken", r.SessionToken).
@@ -76,5 +64,5 @@ func (l *Login) replaced(r Rotation) (object, error) {
 		with("accessToken", token.bytes()).
 		withString("tokenType", tokenType).
 		withString("refreshToken", r.RefreshToken).
-		withString("dpopKey", key), nil
+		withString("dpopKey", l.key.pem)
 }

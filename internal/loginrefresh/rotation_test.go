@@ -209,7 +209,7 @@ func TestNoRotationMakesALoginCacheUnreadable(t *testing.T) {
 // so many bytes larger.
 func filled(t *testing.T, login *Login, more int) []byte {
 	t.Helper()
-	room := maxCacheSize - lastingSize(t, login) - len(`, "x-fill": ""`)
+	room := maxCacheSize - lastingSize(login) - len(`, "x-fill": ""`)
 	return login.cache.withString("x-fill", strings.Repeat("x", room+more)).bytes()
 }
 

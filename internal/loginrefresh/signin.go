@@ -49,9 +49,13 @@ func newLogin(grant Grant, rotation Rotation, idToken, region string) (*Login, e
 	if identity.AccountID == "" || startedAt.IsZero() {
 		return nil, errors.New("AWS Sign-In does not say who signed in")
 	}
+	key, err := newDPoPKey(grant.Key)
+	if err != nil {
+		return nil, fmt.Errorf("the new DPoP key %w", err)
+	}
 	blank := &Login{
 		Credentials: Credentials{AccountID: identity.AccountID},
-		key:         grant.Key,
+		key:         key,
 		cache: object{{name: "accessToken", value: []byte("{}")}}.
 			withString("tokenType", tokenType).
 			withString("clientId", grant.ClientID).

@@ -107,7 +107,7 @@ func checkRotated(t *testing.T, before *Login, r Rotation, after *Login) {
 		"expiresAt":       {read.AccessToken.ExpiresAt, r.ExpiresAt.UTC().Format(time.RFC3339)},
 		"clientId":        {read.ClientID, before.clientID},
 		"refreshToken":    {read.RefreshToken, r.RefreshToken},
-		"dpopKey":         {read.DPoPKey, sec1(before.key)},
+		"dpopKey":         {read.DPoPKey, sec1(before.key.private)},
 		"signInRegion":    {read.SignInRegion, before.SignInRegion},
 	} {
 		if pair[0] != pair[1] {
