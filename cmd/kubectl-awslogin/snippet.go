@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/workload"
 )
 
 // printSnippet shows what a pod needs to use the credentials.
@@ -16,23 +17,13 @@ func (p *plugin) printSnippet(session *v1alpha1.LoginSession) error {
 	return err
 }
 
-// variables say where the files of a format are, the format to prefer first.
-var variables = []struct {
-	format v1alpha1.TargetFormat
-	env    [][2]string // the value is a path below the mount
-}{
-	{v1alpha1.CredentialProcess, [][2]string{{"AWS_CONFIG_FILE", "/config"}}},
-	{v1alpha1.LoginCache, [][2]string{{"AWS_CONFIG_FILE", "/login-config"}, {"AWS_LOGIN_CACHE_DIRECTORY", "/"}}},
-	{v1alpha1.SharedCredentials, [][2]string{{"AWS_SHARED_CREDENTIALS_FILE", "/credentials"}}},
-}
-
 // snippet is the part of a pod that mounts the target, as config/samples has it.
 func snippet(session *v1alpha1.LoginSession) string {
 	target := session.Spec.Target
-	for _, choice := range variables {
-		if slices.Contains(target.Formats, choice.format) {
+	for _, choice := range workload.Settings {
+		if slices.Contains(target.Formats, choice.Format) {
 			var env []string
-			for _, variable := range choice.env {
+			for _, variable := range choice.Env {
 				env = append(env, variable[0], target.MountPath+variable[1])
 			}
 			return fmt.Sprintf(mounted, envLines(session, env...), target.MountPath, session.TargetSecretName())
