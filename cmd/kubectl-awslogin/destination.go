@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -79,24 +78,6 @@ func (p *plugin) prepare(ctx context.Context, args []string, o *destinationOptio
 		d.session.Spec.SignInRegion = d.region
 	}
 	return d, d.rehearse(ctx)
-}
-
-// pickName is the argument, or the namespace's only LoginSession.
-func (d *destination) pickName(ctx context.Context, args []string) (string, error) {
-	if len(args) > 0 {
-		return args[0], nil
-	}
-	names, err := d.sessionNames(ctx)
-	if err != nil {
-		return "", err
-	}
-	switch len(names) {
-	case 0:
-		return defaultName, nil
-	case 1:
-		return names[0], nil
-	}
-	return "", fmt.Errorf("there are several LoginSessions in namespace %s: name one of %s", d.namespace, strings.Join(names, ", "))
 }
 
 // find reads the LoginSession, or makes up the one to create.

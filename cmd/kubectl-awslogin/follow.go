@@ -74,27 +74,14 @@ func isAbout(status v1alpha1.LoginSessionStatus, login *loginrefresh.Login, befo
 		before.Session == nil || status.Session.Fingerprint != before.Session.Fingerprint
 }
 
-// follow shows what the operator reports until it has done, or the time is over.
+// follow waits until the operator has done with a login, or the time is over.
 func (p *plugin) follow(ctx context.Context, d *destination, judge func(*v1alpha1.LoginSession) verdict) error {
-	ctx, cancel := context.WithTimeout(ctx, d.readyTimeout)
-	defer cancel()
-	hint := time.AfterFunc(min(silence, d.readyTimeout/2), func() {
-		p.say("The operator has not reported anything yet. Does it run? kubectl get pods -A -l app.kubernetes.io/name=aws-login-operator")
-	})
-	defer hint.Stop()
-	last := ""
-	err := d.watchSession(ctx, d.session.Name, func(session *v1alpha1.LoginSession) (bool, error) {
-		v := judge(session)
-		if v.said != "" && v.said != last {
-			hint.Stop()
-			p.say("LoginSession %s: %s", session.Name, v.said)
-			last = v.said
-		}
+	heard, err := p.listen(ctx, d.cluster, d.session.Name, d.readyTimeout, func(session *v1alpha1.LoginSession) verdict {
 		d.session = session
-		return v.done, v.err
+		return judge(session)
 	})
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) && last == "":
+	case errors.Is(err, context.DeadlineExceeded) && !heard:
 		return fmt.Errorf("the operator has not reported anything about LoginSession %s after %s: the login is stored, and it goes on when it runs", d.session.Name, d.readyTimeout)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("LoginSession %s is not Ready after %s, but goes on: kubectl describe loginsession -n %s %[1]s", d.session.Name, d.readyTimeout, d.namespace)
@@ -104,4 +91,25 @@ func (p *plugin) follow(ctx context.Context, d *destination, judge func(*v1alpha
 		return fmt.Errorf("LoginSession %s: %w", d.session.Name, err)
 	}
 	return nil
+}
+
+// listen shows what the operator reports until the judge has heard enough.
+func (p *plugin) listen(ctx context.Context, c *cluster, name string, timeout time.Duration, judge func(*v1alpha1.LoginSession) verdict) (heard bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	hint := time.AfterFunc(min(silence, timeout/2), func() {
+		p.say("The operator has not reported anything yet. Does it run? kubectl get pods -A -l app.kubernetes.io/name=aws-login-operator")
+	})
+	defer hint.Stop()
+	last := ""
+	err = c.watchSession(ctx, name, func(session *v1alpha1.LoginSession) (bool, error) {
+		v := judge(session)
+		if v.said != "" && v.said != last {
+			hint.Stop()
+			p.say("LoginSession %s: %s", session.Name, v.said)
+			last = v.said
+		}
+		return v.done, v.err
+	})
+	return last != "", err
 }

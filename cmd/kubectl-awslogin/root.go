@@ -32,6 +32,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	p.flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(p.loginCommand(), p.importCommand())
+	root.AddCommand(p.loginCommand(), p.importCommand(), p.statusCommand(), p.refreshCommand(),
+		p.suspendCommand(), p.resumeCommand(), p.logoutCommand())
 	return root
 }

@@ -38,3 +38,8 @@ func Mounts(volumes []corev1.Volume, secret string) bool {
 		return slices.ContainsFunc(Sources(volume), func(source Source) bool { return source.Secret == secret })
 	})
 }
+
+// Lives says whether a pod is neither over nor being deleted.
+func Lives(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp.IsZero() && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+}
