@@ -212,3 +212,28 @@ func (s *shell) await(what string, done func() bool) {
 		s.Errorf("in vain waited for: %s", what)
 	}
 }
+
+// running is a command that has not ended yet.
+type running struct {
+	output    *screen
+	interrupt func() error
+}
+
+func (r *running) printed() string {
+	r.output.mutex.Lock()
+	defer r.output.mutex.Unlock()
+	return r.output.text.String()
+}
+
+// start types a command that goes on until it is interrupted.
+func (s *shell) start(args ...string) *running {
+	ctx, cancel := context.WithCancel(s.Context())
+	ended := make(chan error, 1)
+	r := &running{output: &screen{}}
+	r.interrupt = func() error { cancel(); return <-ended }
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: r.output, ErrOut: r.output}
+	go func() {
+		ended <- run(ctx, append([]string{"--kubeconfig", s.kubeconfig, "--namespace", s.namespace}, args...), streams)
+	}()
+	return r
+}

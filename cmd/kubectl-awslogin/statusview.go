@@ -34,7 +34,7 @@ func (p *plugin) view(c *cluster, o *statusOptions, one bool) (func(context.Cont
 	}
 	printer, err := o.print.ToPrinter()
 	return func(_ context.Context, sessions []v1alpha1.LoginSession) error {
-		if one || o.watch {
+		if one || o.watch || *o.print.OutputFormat == "name" {
 			return p.printEach(printer, sessions)
 		}
 		return printer.PrintObj(&v1alpha1.LoginSessionList{Items: typed(sessions)}, p.Out)
