@@ -19,6 +19,7 @@ import (
 // cluster is the one that kubectl's flags name, and the namespace in it.
 type cluster struct {
 	client.WithWatch
+	config    *rest.Config
 	namespace string
 }
 
@@ -37,7 +38,7 @@ func (p *plugin) connect() (*cluster, error) {
 	// Warnings are admission webhooks' too, which may quote a Secret.
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	api, err := client.NewWithWatch(config, client.Options{Scheme: scheme.New()})
-	return &cluster{api, namespace}, err
+	return &cluster{api, config, namespace}, err
 }
 
 // key names an object of the namespace.

@@ -230,7 +230,9 @@ func TestLogoutDeletesTheLogin(t *testing.T) {
 }
 
 func TestLogoutKeepsALoginThatOthersUse(t *testing.T) {
-	s := signedIn(t, func(session *v1alpha1.LoginSession) { session.Spec.Target.DeletionPolicy = v1alpha1.DeletionPolicyRetain })
+	s := signedIn(t, func(session *v1alpha1.LoginSession) {
+		session.Spec.Target.DeletionPolicy = v1alpha1.DeletionPolicyRetain
+	})
 	s.createSession("other", func(session *v1alpha1.LoginSession) { session.Spec.LoginCacheSecretRef.Name = "dev-login" })
 	r := s.run("", "logout", "dev", "--yes")
 	s.must(r.err)

@@ -33,6 +33,6 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetErr(streams.ErrOut)
 	p.flags.AddFlags(root.PersistentFlags())
 	root.AddCommand(p.loginCommand(), p.importCommand(), p.statusCommand(), p.refreshCommand(),
-		p.suspendCommand(), p.resumeCommand(), p.logoutCommand())
+		p.suspendCommand(), p.resumeCommand(), p.logoutCommand(), p.doctorCommand())
 	return root
 }
