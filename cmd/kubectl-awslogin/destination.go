@@ -143,6 +143,9 @@ func (p *plugin) agree(ctx context.Context, d *destination, login *loginrefresh.
 		return errors.New("this is the account's root user, whose credentials no pod should have: sign in as another, or allow it with --allow-root")
 	}
 	p.say("Signed in as %s.", login.SessionName("account "+login.Identity.AccountID))
+	if flag := d.refusingFlag(ctx, login.Identity); flag != "" {
+		return fmt.Errorf("the operator's %s does not allow this: sign in as somebody else, or have the flag changed", flag)
+	}
 	before := d.session.Status.Identity
 	if before == nil || before.ARN == "" || before.ARN == login.Identity.ARN {
 		return nil

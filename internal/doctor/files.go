@@ -135,7 +135,7 @@ func mountedWhereConfigSays(u *use) []Finding {
 
 var (
 	bare     = regexp.MustCompile(`(?i)distroless|chainguard|cgr\.dev/|(^|[/:._-])scratch($|[/:._-])`)
-	withTool = regexp.MustCompile(`(?i)[:._-](debug|dev|shell)\b`)
+	withTool = regexp.MustCompile(`:[^/]*(debug|dev|shell)[^/]*$`)
 )
 
 // imageHasCat can only guess, by the name.

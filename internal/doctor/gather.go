@@ -101,12 +101,12 @@ func (e *examination) gatherSessions(ctx context.Context) error {
 	return nil
 }
 
-// operatorLabels are in the project's manifests.
-var operatorLabels = client.MatchingLabels{"app.kubernetes.io/name": "aws-login-operator"}
+// OperatorLabels are in the project's manifests.
+var OperatorLabels = client.MatchingLabels{"app.kubernetes.io/name": "aws-login-operator"}
 
 func (e *examination) gatherOperator(ctx context.Context) error {
 	deployments := &appsv1.DeploymentList{}
-	if err := e.API.List(ctx, deployments, operatorLabels); err != nil {
+	if err := e.API.List(ctx, deployments, OperatorLabels); err != nil {
 		return err
 	}
 	e.deployments, e.deploymentsRead = deployments.Items, true

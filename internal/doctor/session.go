@@ -71,7 +71,7 @@ func overdue(session *v1alpha1.LoginSession, now time.Time) bool {
 
 // advice is where a message of the operator turns from what is wrong to what to do.
 var advice = regexp.MustCompile(`( \(spec[^)]*\))?(\. |: )((Sign in again|Either|It must hold|The operator keeps|Make them equal|Correct the template|Choose another format|` +
-	`allow|raise|run ` + "`aws login`" + `|sign in as|delete it|set spec)\b.*)$`)
+	"allow |raise |run `aws login`|sign in as |delete it|set spec).*)$")
 
 // remedies for where the operator's advice is to wait, or is longer than a command.
 var remedies = map[string]func(e *examination, name string) string{

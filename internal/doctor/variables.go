@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -40,15 +41,19 @@ func (u *use) variablesFrom(secret string) string {
 	return ""
 }
 
-// rivals are variables of other credentials, and what SDKs do with them; harmless is a
-// value that changes nothing.
-var rivals = []struct{ name, harmless, effect string }{
-	{"AWS_ACCESS_KEY_ID", "", "which goes before the mounted files"},
-	{"AWS_PROFILE", "default", "and the mounted files have no profile but default"},
-	{"AWS_DEFAULT_PROFILE", "default", "and the mounted files have no profile but default"},
-	{"AWS_WEB_IDENTITY_TOKEN_FILE", "", "which goes before the mounted files"},
-	{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "", "and SDKs act as that identity when the mounted files fail"},
-	{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "", "and SDKs act as that identity when the mounted files fail"},
+// rivals are variables of other credentials, and what SDKs do with them.
+var rivals = []struct {
+	name     string
+	with     string // without which it does nothing
+	harmless string // value
+	effect   string
+}{
+	{name: "AWS_ACCESS_KEY_ID", effect: "which goes before the mounted files"},
+	{name: "AWS_PROFILE", harmless: "default", effect: "and the mounted files have no profile but default"},
+	{name: "AWS_DEFAULT_PROFILE", harmless: "default", effect: "and the mounted files have no profile but default"},
+	{name: "AWS_WEB_IDENTITY_TOKEN_FILE", with: "AWS_ROLE_ARN", effect: "which goes before the mounted files"},
+	{name: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", effect: "and SDKs act as that identity when the mounted files fail"},
+	{name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", effect: "and SDKs act as that identity when the mounted files fail"},
 }
 
 func nothingShadows(u *use) (findings []Finding) {
@@ -57,7 +62,8 @@ func nothingShadows(u *use) (findings []Finding) {
 	}
 	for _, rival := range rivals {
 		value, known, set := u.set(rival.name)
-		if set && (!known || value != rival.harmless) {
+		_, _, complete := u.set(cmp.Or(rival.with, rival.name))
+		if set && complete && (!known || value != rival.harmless) {
 			findings = append(findings, u.found("remove it", "has %s%s, %s", rival.name, u.env[rival.name].from, rival.effect)...)
 		}
 	}
