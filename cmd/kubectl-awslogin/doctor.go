@@ -60,6 +60,7 @@ func (p *plugin) printReport(report *doctor.Report, output string) error {
 	if output == "json" {
 		encoder := json.NewEncoder(p.Out)
 		encoder.SetIndent("", "    ") // as kubectl's
+		encoder.SetEscapeHTML(false)
 		return encoder.Encode(append([]doctor.Finding{}, report.Findings...))
 	}
 	for _, finding := range report.Findings {

@@ -96,6 +96,23 @@ func TestDoctorFindsWhatIsWrongWithTheCluster(t *testing.T) {
 			},
 			[]string{"loginsession/dev: the operator did not refresh it when it had planned to, SPAN ago: ask who administers the cluster whether it runs, and watches this namespace"},
 		},
+		"the operator has never looked": {
+			func(s *shell) {
+				pauseOperator(s.T)
+				s.must(api.Delete(s.Context(), s.session("dev")))
+				s.createSession("dev")
+				s.behindProxy(dated(time.Now().Add(20 * time.Second)))
+			},
+			[]string{"loginsession/dev: the operator has not reported anything about it in SPAN: no Deployment of it is in the cluster: install the operator, see its README"},
+		},
+		"the operator has not looked since": {
+			func(s *shell) {
+				pauseOperator(s.T)
+				s.must(s.run("", "suspend").err)
+				s.behindProxy(dated(time.Now().Add(20 * time.Second)))
+			},
+			[]string{"loginsession/dev: the operator has not seen its last change, of SPAN ago: no Deployment of it is in the cluster: install the operator, see its README"},
+		},
 		"the operator runs, but does not work here": {
 			func(s *shell) {
 				pauseOperator(s.T)
