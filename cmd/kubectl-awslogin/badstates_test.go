@@ -147,7 +147,7 @@ func TestSignInsThatFail(t *testing.T) {
 			want:   "the sign-in was denied in the browser; nothing was changed in the cluster",
 		},
 		"an answer to another sign-in": {
-			browse: func(s *shell, page string) { s.get(callbackOf(page) + "?code=x&state=y") },
+			browse: func(s *shell, page string) { _, err := http.Get(callbackOf(page) + "?code=x&state=y"); s.must(err) },
 			want:   "the answer belongs to another sign-in than this one: close other sign-in pages and try again; nothing",
 		},
 		"nobody comes": {
