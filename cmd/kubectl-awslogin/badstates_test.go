@@ -70,7 +70,7 @@ func TestNothingIsOpenedThatCannotBeStored(t *testing.T) {
 		},
 		"the Secret for the login has something else": {
 			prepare: func(s *shell) { s.createSecret("aws-login", map[string][]byte{"password": []byte("x")}) },
-			want:    "Secret aws-login is not replaced: it exists and holds something else than a login cache: choose another with --secret",
+			want:    "error: what is in Secret aws-login is not replaced: it exists and holds something else than a login cache: choose another with --secret",
 		},
 		"the Secret for the login has another type": {
 			prepare: func(s *shell) {
