@@ -41,6 +41,11 @@ test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 test-sdks: sdks ## Real AWS SDKs live through rotations, and a table of it (PYTHON=/path/python3: another boto3 too).
 	cd test/sdks && go test -count=1 -timeout 10m -args -full $(if $(PYTHON),-python $(PYTHON))
 
+.PHONY: test-browser
+test-browser: controlplane ## A person signs in with kubectl awslogin login in Chromium without a screen.
+	@hack/chromium.sh
+	cd test/browser && KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 -timeout 5m ./...
+
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
 	@go build -o bin/soak ./hack/soak
@@ -99,7 +104,8 @@ lint: $(TOOLS)/golangci-lint ## Lint.
 .PHONY: verify
 verify: manifests ## Check that generated files and go.mod are up to date.
 	go mod tidy
-	git diff --exit-code -- api config go.mod go.sum
+	cd test/browser && go mod tidy
+	git diff --exit-code -- api config go.mod go.sum test/browser
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)

@@ -70,7 +70,7 @@ func TestNothingIsOpenedThatCannotBeStored(t *testing.T) {
 		},
 		"the Secret for the login has something else": {
 			prepare: func(s *shell) { s.createSecret("aws-login", map[string][]byte{"password": []byte("x")}) },
-			want:    "Secret aws-login is not replaced: it exists and holds something else than a login cache: choose another with --secret",
+			want:    "error: what is in Secret aws-login is not replaced: it exists and holds something else than a login cache: choose another with --secret",
 		},
 		"the Secret for the login has another type": {
 			prepare: func(s *shell) {
@@ -147,7 +147,7 @@ func TestSignInsThatFail(t *testing.T) {
 			want:   "the sign-in was denied in the browser; nothing was changed in the cluster",
 		},
 		"an answer to another sign-in": {
-			browse: func(s *shell, page string) { s.get(callbackOf(page) + "?code=x&state=y") },
+			browse: func(s *shell, page string) { _, err := http.Get(callbackOf(page) + "?code=x&state=y"); s.must(err) },
 			want:   "the answer belongs to another sign-in than this one: close other sign-in pages and try again; nothing",
 		},
 		"nobody comes": {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"html"
 	"io"
-	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/fakeaws"
 )
 
 const (
@@ -117,38 +116,13 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-var requestID = regexp.MustCompile(`name="request" value="([^"]+)"`)
-
 // consent answers the consent page, and returns the page that the browser ends at.
 func (s *shell) consent(page, decision string) string {
-	_, form := s.get(page)
-	id := requestID.FindStringSubmatch(form)
-	if id == nil {
-		s.Errorf("no form is in %s\nrefused because: %s", form, aws.Stats().LastRefusal)
-		return ""
-	}
-	target, err := url.Parse(page)
-	s.must(err)
-	response, err := http.PostForm(target.Scheme+"://"+target.Host+"/v1/authorize/consent", url.Values{"request": {id[1]}, "decision": {decision}})
-	s.must(err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	s.must(err)
-	return string(body)
-}
-
-func (s *shell) get(page string) (status int, body string) {
-	response, err := http.Get(page)
-	if err != nil {
-		s.Error(err)
-		return 0, ""
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
+	_, body, err := fakeaws.Browse(page, decision)
 	if err != nil {
 		s.Error(err)
 	}
-	return response.StatusCode, string(content)
+	return body
 }
 
 var shownCode = regexp.MustCompile(`<pre id="code">([^<]+)</pre>`)

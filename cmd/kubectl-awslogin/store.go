@@ -33,7 +33,7 @@ func (d *destination) cacheSecret(ctx context.Context) (*corev1.Secret, error) {
 		return nil, fmt.Errorf("read Secret %s: %w", name, err)
 	}
 	if err := d.mayReplace(secret); err != nil {
-		return nil, fmt.Errorf("Secret %s is not replaced: %w", name, err)
+		return nil, fmt.Errorf("what is in Secret %s is not replaced: %w", name, err)
 	}
 	return secret, nil
 }

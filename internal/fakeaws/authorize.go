@@ -39,7 +39,7 @@ func (s *Server) serveBrowser(w http.ResponseWriter, r *http.Request) {
 		confirmationPath: s.confirmation,
 	}[r.URL.EscapedPath()]
 	if err := serve(w, r); err != nil {
-		s.count(err)
+		s.count(asRefusal(err))
 		writePage(w, http.StatusBadRequest, refusedPage, nil)
 	}
 }

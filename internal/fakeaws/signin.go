@@ -96,22 +96,24 @@ func (e exchange) body(expiresIn *int64) []byte {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, fault Fault, err error) {
-	r := s.count(err)
+	r := asRefusal(err)
+	s.count(r)
 	w.Header().Set(errorTypeHeader, r.errorType)
 	writeAnswer(w, jsonType, fault.Header, r.status, errorBody(r.code, r.message))
 }
 
-// count returns the refusal that an error is.
-func (s *Server) count(err error) *refusal {
-	r, ok := errors.AsType[*refusal](err)
-	if !ok {
-		r = invalid("%v", err)
+func asRefusal(err error) *refusal {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r
 	}
+	return invalid("%v", err)
+}
+
+func (s *Server) count(r *refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Refused++
 	s.stats.LastRefusal = r.reason
-	return r
 }
 
 // enter and leave count the requests that a session has under way.
