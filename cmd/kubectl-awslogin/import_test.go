@@ -141,7 +141,7 @@ func TestImportsThatAreRefused(t *testing.T) {
 		"there is no such profile": {func(s *shell) { s.laptop("dev", aws, nil) }, nil, "there is no AWS profile default"},
 		"the file is none of `aws login`": {
 			func(s *shell) { s.laptop("", aws, func([]byte) []byte { return []byte("{}") }) }, nil,
-			`is missing or no JSON object: sign in again with ` + "`aws login --profile default`",
+			`of the login cache is missing or empty: sign in again with ` + "`aws login --profile default`",
 		},
 		"the session has ended": {
 			func(s *shell) {

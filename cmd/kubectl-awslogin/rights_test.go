@@ -1,13 +1,24 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
 	"context"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"awslogin.dev/operator/internal/controlplane"
 )
 
 type right = rbacv1.PolicyRule
@@ -67,4 +78,43 @@ func (s *shell) refuseSecretsThatAreLogins() {
 		long := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "long"}, Data: map[string][]byte{"key": make([]byte, 1000)}}
 		return api.Create(s.Context(), long, client.DryRunAll) != nil
 	})
+}
+
+// builtIn are the rights of the built-in role view or edit, with what config/rbac adds:
+// no controller is there to put them together.
+func (s *shell) builtIn(name string) []right {
+	s.Helper()
+	var rules []right
+	for _, part := range map[string][]string{"view": {"view"}, "edit": {"view", "edit"}}[name] {
+		kubernetes, ours := &rbacv1.ClusterRole{}, &rbacv1.ClusterRole{}
+		s.must(api.Get(s.Context(), client.ObjectKey{Name: "system:aggregate-to-" + part}, kubernetes))
+		file := map[string]string{"view": "viewer", "edit": "editor"}[part]
+		content, err := os.ReadFile(filepath.Join(controlplane.Root(), "config", "rbac", "loginsession_"+file+"_role.yaml"))
+		s.must(err)
+		s.must(yaml.UnmarshalStrict(content, ours))
+		rules = slices.Concat(rules, kubernetes.Rules, ours.Rules)
+	}
+	return rules
+}
+
+func TestBuiltInRolesAreEnough(t *testing.T) {
+	for name, commands := range map[string][][]string{
+		"view": {{"status"}, {"status", "-o", "yaml"}, {"doctor"}},
+		"edit": {{"status"}, {"refresh"}, {"suspend"}, {"resume"}, {"doctor"}, {"login", "--no-browser"}, {"logout", "dev", "--yes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := signedIn(t)
+			s.admit(healthy(volume(func(v *corev1.SecretVolumeSource) { v.Optional = ptr.To(true) }), runningFor(-time.Minute)))
+			waiting := healthy()
+			waiting.pod.Name, waiting.pod.Spec.NodeName = "waiting", "node"
+			s.admit(waiting)
+			s.becomeUser(s.builtIn(name)...)
+			for _, command := range commands {
+				r := s.run("", command...)
+				if r.err != nil || (command[0] == "doctor" && strings.Contains(r.messages, "read Secrets") != (name == "view")) {
+					t.Errorf("%s: %s", command, r.messages)
+				}
+			}
+		})
+	}
 }

@@ -9,8 +9,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
@@ -36,6 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 func runSuite(m *testing.M) (int, error) {
+	log.SetLogger(logr.Discard()) // as main does
 	folder, err := os.MkdirTemp("", "kubectl-awslogin-")
 	if err != nil {
 		return 0, err
