@@ -225,10 +225,11 @@ func testBadStates(t *testing.T, tests map[string]badState) {
 			}
 			opened := false
 			s.browse = func(page string) {
-				opened = true
-				if tt.browse != nil {
+				if opened = true; tt.browse != nil {
 					tt.browse(s, page)
+					return
 				}
+				s.consent(page, "deny") // it must not come to that
 			}
 			before := s.inventory()
 			r := s.run(tt.input, append([]string{"login", "--no-browser"}, tt.args...)...)

@@ -86,6 +86,8 @@ func (s *shell) run(input string, args ...string) result {
 
 func (s *shell) runContext(ctx context.Context, input io.Reader, args ...string) result {
 	s.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	output, messages := &bytes.Buffer{}, &screen{browse: s.browse}
 	streams := genericiooptions.IOStreams{In: input, Out: output, ErrOut: messages}
 	err := run(ctx, append([]string{"--kubeconfig", s.kubeconfig, "--namespace", s.namespace}, args...), streams)

@@ -41,6 +41,12 @@ func allow(t *testing.T, page string) string {
 	return body
 }
 
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func get(t *testing.T, page string) string {
 	t.Helper()
 	response, err := http.Get(page)
@@ -61,7 +67,7 @@ func TestLoginOfASignInCanBeRefreshed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			flow, aws := newFlow(t, skew)
 			pages := make(chan string, 1)
-			login, err := flow.SameDevice(t.Context(), func(url string) { go func() { pages <- allow(t, url) }() })
+			login, err := flow.SameDevice(soon(t), func(url string) { go func() { pages <- allow(t, url) }() })
 			if err != nil {
 				t.Fatalf("%v; refused because %s", err, aws.Stats().LastRefusal)
 			}
@@ -160,7 +166,7 @@ func TestCallbackTakesNothingElseForTheAnswer(t *testing.T) {
 			if got := get(t, "http://"+c.address+good); !strings.Contains(got, "AWS has signed you in") {
 				t.Errorf("then the answer got %s", got)
 			}
-			if code, err := c.wait(t.Context()); code != "x" || err != nil {
+			if code, err := c.wait(soon(t)); code != "x" || err != nil {
 				t.Errorf("the code is %q, error %v", code, err)
 			}
 		})
@@ -189,7 +195,7 @@ func TestCallbackAnswersOnceAndKeepsNoPage(t *testing.T) {
 	if codes[0] != http.StatusOK || codes[1] != http.StatusGone {
 		t.Errorf("answered %v", codes)
 	}
-	if _, err := c.wait(t.Context()); err != nil {
+	if _, err := c.wait(soon(t)); err != nil {
 		t.Error(err)
 	}
 }
@@ -232,7 +238,7 @@ func TestAnswersThatEndASignIn(t *testing.T) {
 			if page := get(t, c.redirectURI()+"?"+tt.answer); !strings.Contains(page, "Not signed in") {
 				t.Errorf("the browser shows %s", page)
 			}
-			if code, err := c.wait(t.Context()); err == nil || err.Error() != tt.want || code != "" {
+			if code, err := c.wait(soon(t)); err == nil || err.Error() != tt.want || code != "" {
 				t.Errorf("code %q, error %v, want %s", code, err, tt.want)
 			}
 		})
