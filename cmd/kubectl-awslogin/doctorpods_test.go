@@ -46,6 +46,13 @@ func TestDoctorFindsWhatIsWrongWithAPod(t *testing.T) {
 			}),
 			want: []string{"pod/web: container app takes variables from Secret dev with secretKeyRef, which expire while it runs: mount the Secret at " + mountPath + " instead"},
 		},
+		"secretKeyRef beside the mounted files": {
+			session: every, pod: healthy(func(p *patient) {
+				p.app.Env = append(p.app.Env, corev1.EnvVar{Name: "AWS_ACCESS_KEY_ID", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+					LocalObjectReference: corev1.LocalObjectReference{Name: "dev"}, Key: "AWS_ACCESS_KEY_ID"}}})
+			}),
+			want: []string{"pod/web: container app takes variables from Secret dev with secretKeyRef, which expire while it runs: mount the Secret at " + mountPath + " instead"},
+		},
 		"an access key": {
 			pod:  healthy(set("AWS_ACCESS_KEY_ID", "AKIA")),
 			want: []string{"pod/web: container app has AWS_ACCESS_KEY_ID, which goes before the mounted files: remove it"},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -140,6 +141,15 @@ func TestDoctorLooksForItselfWhereTheOperatorDoesNot(t *testing.T) {
 		},
 		"it is suspended, and the credentials work": {
 			func(s *shell) { s.must(s.run("", "suspend").err); s.observed(); s.plannedRefresh("dev", -time.Hour) }, nil,
+		},
+		"it is suspended, and was overdue before": {
+			func(s *shell) {
+				s.must(s.run("", "suspend").err)
+				s.observed()
+				s.report("dev", func(status *v1alpha1.LoginSessionStatus) {
+					meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: "Ready", Status: "False", Reason: "RefreshOverdue"})
+				})
+			}, nil,
 		},
 		"the session ends soon": {
 			func(s *shell) { s.endsIn(20 * time.Minute) },

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,18 @@ func TestStatusOfSeveralIsATable(t *testing.T) {
 				t.Errorf("ended with %v", r.err)
 			}
 		})
+	}
+}
+
+func TestStatusCountsPodsInATable(t *testing.T) {
+	s := signedIn(t)
+	s.createSession("paused", func(session *v1alpha1.LoginSession) { session.Spec.Suspend = true })
+	s.mountingPod("web", "dev")
+	r := s.run("", "status")
+	s.must(r.err)
+	row := regexp.MustCompile(`(?m)^dev +True +Refreshed +111122223333 +in 14m +in \S+ +in 11h +1 *$`)
+	if !row.MatchString(r.output) {
+		t.Errorf("printed:\n%s", r.output)
 	}
 }
 

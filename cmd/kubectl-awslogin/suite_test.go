@@ -73,4 +73,8 @@ func pauseOperator(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = operator.Process.Signal(syscall.SIGCONT) })
+	var state syscall.WaitStatus
+	if _, err := syscall.Wait4(operator.Process.Pid, &state, syscall.WUNTRACED, nil); err != nil || !state.Stopped() {
+		t.Fatalf("the operator has not stopped: %v, %v", state, err)
+	}
 }
