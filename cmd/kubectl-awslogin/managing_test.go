@@ -229,6 +229,15 @@ func TestSuspendAndResume(t *testing.T) {
 	}
 }
 
+func TestResumeTellsThatTheSessionIsOver(t *testing.T) {
+	s := signedIn(t)
+	aws.EndSession(alice)
+	_ = s.run("", "refresh")
+	r := s.run("", "resume")
+	s.must(r.err)
+	r.wants(t, "Its login session is over, so that it cannot be refreshed: kubectl awslogin login dev -n "+s.namespace)
+}
+
 func TestLogoutDeletesTheLogin(t *testing.T) {
 	s := signedIn(t)
 	s.mountingPod("web", "dev")

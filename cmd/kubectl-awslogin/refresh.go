@@ -64,14 +64,19 @@ func (p *plugin) refresh(ctx context.Context, args []string, timeout time.Durati
 
 // refusesRefresh: what a request does not override.
 func refusesRefresh(session *v1alpha1.LoginSession) error {
-	active := condition(session.Status, v1alpha1.SessionActiveCondition)
 	switch {
 	case session.Spec.Suspend:
 		return fmt.Errorf("LoginSession %s is suspended: `%s` first", session.Name, command("resume", session))
-	case active != nil && active.Reason == v1alpha1.ReasonReloginRequired:
+	case isOver(session):
 		return fmt.Errorf("the login session is over, and cannot be refreshed: sign in again with `%s`", command("login", session))
 	}
 	return nil
+}
+
+// isOver says whether only another sign-in helps.
+func isOver(session *v1alpha1.LoginSession) bool {
+	active := condition(session.Status, v1alpha1.SessionActiveCondition)
+	return active != nil && active.Reason == v1alpha1.ReasonReloginRequired
 }
 
 // beyondRefresh are reasons for which the operator does not even try.

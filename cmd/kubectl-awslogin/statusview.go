@@ -173,9 +173,8 @@ func suspended(session *v1alpha1.LoginSession) string {
 
 // endOf is known where the login cache tells when the person signed in.
 func endOf(session *v1alpha1.LoginSession, f facts) string {
-	active := condition(session.Status, v1alpha1.SessionActiveCondition)
 	switch {
-	case active != nil && active.Reason == v1alpha1.ReasonReloginRequired:
+	case isOver(session):
 		return fmt.Sprintf("it is over: `%s`", command("login", session))
 	case f.session.EstimatedEndAt == nil:
 		return "not known"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,7 +42,7 @@ func (p *plugin) suspend(ctx context.Context, args []string) error {
 	if err := p.setSuspend(ctx, c, session, true); err != nil {
 		return err
 	}
-	if end := factsOf(session).credentials.ExpiresAt; end != nil {
+	if end := factsOf(session).credentials.ExpiresAt; end != nil && end.After(time.Now()) {
 		p.say("Pods that mount Secret %s keep its credentials until %s.", session.TargetSecretName(), moment(end))
 	}
 	if sharers, err := c.sharers(ctx, session); err == nil && len(sharers) > 0 {
@@ -58,6 +59,10 @@ func (p *plugin) resume(ctx context.Context, args []string) error {
 	}
 	if err := p.setSuspend(ctx, c, session, false); err != nil {
 		return err
+	}
+	if isOver(session) {
+		p.say("Its login session is over, so that it cannot be refreshed: %s", command("login", session))
+		return nil
 	}
 	p.say("The operator refreshes it in time again. To see: %s", command("status", session))
 	return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -50,18 +52,27 @@ func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) {
 
 func clocksAgree(e *examination) []Finding {
 	findings := clock("this machine", "", e.ahead)
-	for _, lease := range e.leases {
-		if !strings.HasPrefix(lease.Name, "aws-login-operator.awslogin.dev") || len(lease.ManagedFields) == 0 || lease.Spec.RenewTime == nil {
-			continue
-		}
-		// The operator wrote the one time and the API server, in the same moment, the other.
-		written := lease.ManagedFields[len(lease.ManagedFields)-1].Time
-		if written != nil {
-			holder := ptr.Deref(lease.Spec.HolderIdentity, "")
-			findings = append(findings, clock("the operator", " (pod "+holder+")", lease.Spec.RenewTime.Sub(written.Time).Round(time.Second))...)
+	for i := range e.leases {
+		if written := renewedAt(&e.leases[i]); written != nil { // in the same moment as the operator's own time
+			holder := ptr.Deref(e.leases[i].Spec.HolderIdentity, "")
+			ahead := e.leases[i].Spec.RenewTime.Sub(written.Time).Round(time.Second)
+			findings = append(findings, clock("the operator", " (pod "+holder+")", ahead)...)
 		}
 	}
 	return findings
+}
+
+// renewedAt is when an operator renewed its lease, by the API server's clock.
+func renewedAt(lease *coordinationv1.Lease) *metav1.Time {
+	if !strings.HasPrefix(lease.Name, "aws-login-operator.awslogin.dev") || lease.Spec.RenewTime == nil {
+		return nil
+	}
+	for _, entry := range lease.ManagedFields {
+		if entry.FieldsV1 != nil && strings.Contains(entry.FieldsV1.String(), "f:renewTime") {
+			return entry.Time
+		}
+	}
+	return nil
 }
 
 func clock(whose, detail string, ahead time.Duration) []Finding {

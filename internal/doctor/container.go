@@ -23,22 +23,15 @@ type use struct {
 	container *corev1.Container
 	env       map[string]variable
 	mounts    []mount // of the target
+	keys      keys    // of the target
 }
 
-// mount of the target, or with a subPath of one of its files.
-type mount struct {
-	path, subPath string
-	source        workload.Source
-}
-
-// each makes a check of containers one of everything.
-func each(find func(*use) []Finding) func(*examination) []Finding {
+// eachContainer makes a check of containers one of everything.
+func eachContainer(find func(*use) []Finding) func(*examination) []Finding {
 	return func(e *examination) (findings []Finding) {
-		for i := range e.sessions {
-			for j := range e.pods {
-				for _, container := range containers(&e.pods[j]) {
-					findings = append(findings, find(e.newUse(&e.sessions[i], &e.pods[j], &container))...)
-				}
+		for session, pod := range e.pairs() {
+			for _, container := range containers(pod) {
+				findings = append(findings, find(e.newUse(session, pod, &container))...)
 			}
 		}
 		return findings
@@ -46,15 +39,8 @@ func each(find func(*use) []Finding) func(*examination) []Finding {
 }
 
 func (e *examination) newUse(session *v1alpha1.LoginSession, pod *corev1.Pod, container *corev1.Container) *use {
-	u := &use{examination: e, session: session, pod: pod, container: container, env: e.environment(container)}
-	for _, m := range container.VolumeMounts {
-		for _, source := range volumeSources(pod, m.Name) {
-			if source.Secret == session.TargetSecretName() {
-				u.mounts = append(u.mounts, mount{path.Clean(m.MountPath), m.SubPath + m.SubPathExpr, source})
-			}
-		}
-	}
-	return u
+	mounts := slices.DeleteFunc(mountsOf(pod, container), func(m mount) bool { return m.Secret != session.TargetSecretName() })
+	return &use{e, session, pod, container, e.environment(container), mounts, keysOf(session)}
 }
 
 // found is a finding about the container.
@@ -145,11 +131,11 @@ func (u *use) locate(file string) place {
 		}
 		below, inside := strings.CutPrefix(file, m.path+"/")
 		if inside && m.subPath == "" {
-			return place{key: m.keyAt(below, keysOf(u.session)), inside: true}
+			return place{key: m.keyAt(below, u.keys), inside: true}
 		}
 	}
-	for _, mounted := range mountedIn(u.pod, u.container) {
-		if strings.HasPrefix(file, mounted.path+"/") && u.targetOf(mounted.source.Secret) != nil {
+	for _, m := range mountsOf(u.pod, u.container) {
+		if strings.HasPrefix(file, m.path+"/") && u.targetOf(m.Secret) != nil {
 			return place{theirs: true}
 		}
 	}
@@ -158,12 +144,12 @@ func (u *use) locate(file string) place {
 
 // keyAt is empty where there is no file.
 func (m mount) keyAt(name string, keys keys) string {
-	for _, item := range m.source.Items {
+	for _, item := range m.Items {
 		if item.Path == name && keys.has(item.Key) {
 			return item.Key
 		}
 	}
-	if len(m.source.Items) == 0 && keys.has(name) {
+	if len(m.Items) == 0 && keys.has(name) {
 		return name
 	}
 	return ""

@@ -25,7 +25,7 @@ func filesChange(u *use) []Finding {
 	for _, m := range u.mounts {
 		if m.subPath != "" && u.lasts() {
 			return u.found("mount the whole Secret at "+u.session.Spec.Target.MountPath+" without subPath",
-				"mounts %s of Secret %s with subPath, so that it never changes", m.subPath, m.source.Secret)
+				"mounts %s of Secret %s with subPath, so that it never changes", m.subPath, m.Secret)
 		}
 	}
 	return nil
@@ -54,13 +54,13 @@ func configFileIsMounted(u *use) []Finding {
 	case at.key != "" || at.theirs || shared.key != "" || shared.theirs:
 		return nil
 	case at.inside:
-		return u.found(remedy, "has %s=%s, a file that Secret %s does not have", configFile, file, folders[0].source.Secret)
+		return u.found(remedy, "has %s=%s, a file that Secret %s does not have", configFile, file, folders[0].Secret)
 	case file != "":
-		return u.found(remedy, "has %s=%s, and Secret %s is mounted at %s", configFile, file, folders[0].source.Secret, folders[0].path)
+		return u.found(remedy, "has %s=%s, and Secret %s is mounted at %s", configFile, file, folders[0].Secret, folders[0].path)
 	case asked || u.readsByItself():
 		return nil
 	}
-	return u.found(remedy, "mounts Secret %s at %s, and nothing tells SDKs to look there", folders[0].source.Secret, folders[0].path)
+	return u.found(remedy, "mounts Secret %s at %s, and nothing tells SDKs to look there", folders[0].Secret, folders[0].path)
 }
 
 // readsByItself says whether the program may find the files without a variable: it is told
@@ -115,7 +115,7 @@ func cacheDirectoryIsMounted(u *use) []Finding {
 	if !set {
 		return u.found(remedy, "has %s for the format LoginCache, and not %s", configFile, cacheDirectory)
 	}
-	return u.found(remedy, "has %s=%s, and Secret %s is mounted at %s", cacheDirectory, value, folders[0].source.Secret, folders[0].path)
+	return u.found(remedy, "has %s=%s, and Secret %s is mounted at %s", cacheDirectory, value, folders[0].Secret, folders[0].path)
 }
 
 // mountedWhereConfigSays: config names credentials.json by its absolute path.
@@ -127,10 +127,10 @@ func mountedWhereConfigSays(u *use) []Finding {
 		return nil
 	}
 	if slices.ContainsFunc(folders, func(m mount) bool { return m.path == named }) {
-		return u.found("take both keys, or remove items from the volume", "mounts config of Secret %s without credentials.json, which it names", folders[0].source.Secret)
+		return u.found("take both keys, or remove items from the volume", "mounts config of Secret %s without credentials.json, which it names", folders[0].Secret)
 	}
 	return u.found("mount it at "+named+", or set spec.target.mountPath of LoginSession "+u.session.Name+" to "+folders[0].path,
-		"mounts Secret %s at %s, and config in it names %s/credentials.json", folders[0].source.Secret, folders[0].path, named)
+		"mounts Secret %s at %s, and config in it names %s/credentials.json", folders[0].Secret, folders[0].path, named)
 }
 
 var (

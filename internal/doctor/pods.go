@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"iter"
+	"path"
 	"slices"
 	"strings"
 
@@ -30,13 +32,56 @@ func containers(pod *corev1.Pod) []corev1.Container {
 	return slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
 }
 
-func volumeSources(pod *corev1.Pod, name string) []workload.Source {
+// mount of a Secret in a container; with a subPath it is one file.
+type mount struct {
+	path, subPath string
+	volumeSource
+}
+
+// volumeSource is a Secret in a volume of a pod.
+type volumeSource struct {
+	volume string
+	workload.Source
+}
+
+func volumeSources(pod *corev1.Pod) (found []volumeSource) {
 	for _, volume := range pod.Spec.Volumes {
-		if volume.Name == name {
-			return workload.Sources(volume)
+		for _, source := range workload.Sources(volume) {
+			found = append(found, volumeSource{volume.Name, source})
 		}
 	}
-	return nil
+	return found
+}
+
+// mountsOf a container are of Secrets only.
+func mountsOf(pod *corev1.Pod, container *corev1.Container) (found []mount) {
+	for _, source := range volumeSources(pod) {
+		for _, m := range container.VolumeMounts {
+			if m.Name == source.volume {
+				found = append(found, mount{path.Clean(m.MountPath), m.SubPath + m.SubPathExpr, source})
+			}
+		}
+	}
+	return found
+}
+
+// allMounts are those of all containers.
+func allMounts(pod *corev1.Pod) (found []mount) {
+	for _, container := range containers(pod) {
+		found = append(found, mountsOf(pod, &container)...)
+	}
+	return found
+}
+
+// pairs are each LoginSession with each pod.
+func (e *examination) pairs() iter.Seq2[*v1alpha1.LoginSession, *corev1.Pod] {
+	return func(yield func(*v1alpha1.LoginSession, *corev1.Pod) bool) {
+		for i := range len(e.sessions) * len(e.pods) {
+			if !yield(&e.sessions[i/len(e.pods)], &e.pods[i%len(e.pods)]) {
+				return
+			}
+		}
+	}
 }
 
 func labelsAreFollowed(e *examination) []Finding {
@@ -59,52 +104,51 @@ func labelsAreFollowed(e *examination) []Finding {
 	return findings
 }
 
-// targetVolumes runs over the volumes of all pods that are a target's.
-func (e *examination) targetVolumes(look func(session *v1alpha1.LoginSession, pod *corev1.Pod, volume string, source workload.Source)) {
-	for i := range e.sessions {
-		for j := range e.pods {
-			for _, volume := range e.pods[j].Spec.Volumes {
-				for _, source := range workload.Sources(volume) {
-					if source.Secret == e.sessions[i].TargetSecretName() {
-						look(&e.sessions[i], &e.pods[j], volume.Name, source)
-					}
+// eachTarget makes a check of volumes that are a LoginSession's target one of everything.
+func eachTarget(find func(e *examination, session *v1alpha1.LoginSession, pod *corev1.Pod, source volumeSource) []Finding) func(*examination) []Finding {
+	return func(e *examination) (findings []Finding) {
+		for session, pod := range e.pairs() {
+			for _, source := range volumeSources(pod) {
+				if source.Secret == session.TargetSecretName() {
+					findings = append(findings, find(e, session, pod, source)...)
 				}
 			}
 		}
+		return findings
 	}
 }
 
-// volumesAreComplete: without a Secret or a key a pod does not start, or starts without.
-func volumesAreComplete(e *examination) (findings []Finding) {
-	e.targetVolumes(func(session *v1alpha1.LoginSession, pod *corev1.Pod, volume string, source workload.Source) {
-		if _, there := e.secrets[source.Secret]; e.secretsRead && !there && !source.Optional && pod.Spec.NodeName != "" && pod.Status.Phase == corev1.PodPending {
-			findings = append(findings, one(object(pod), "it starts when that has happened, see `kubectl awslogin status "+session.Name+" -n "+e.Namespace+"`",
-				"it waits for Secret %s, in which LoginSession %s has published nothing yet", source.Secret, session.Name)...)
-		}
-		for _, item := range source.Items {
-			if !keysOf(session).has(item.Key) {
-				findings = append(findings, one(object(pod), "remove items from the volume, or add the format to spec.target.formats of LoginSession "+session.Name,
-					"volume %s takes key %s, which Secret %s does not have", volume, item.Key, source.Secret)...)
-			}
-		}
-	})
-	return findings
-}
-
-// podsSawTheirVolumes: most SDKs look once whether there are credentials.
-func podsSawTheirVolumes(e *examination) (findings []Finding) {
-	if !e.secretsRead {
+// secretIsThere: without, a pod does not start.
+func secretIsThere(e *examination, session *v1alpha1.LoginSession, pod *corev1.Pod, source volumeSource) []Finding {
+	_, there := e.secrets[source.Secret]
+	if !e.secretsRead || there || source.Optional || pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending {
 		return nil
 	}
-	e.targetVolumes(func(_ *v1alpha1.LoginSession, pod *corev1.Pod, volume string, source workload.Source) {
-		secret, there := e.secrets[source.Secret]
-		began := startedAt(pod)
-		if source.Optional && began != nil && (!there || began.Before(&secret.CreationTimestamp)) {
-			findings = append(findings, one(object(pod), "remove optional, so that pods wait for it, and restart the pod",
-				"pod %s started before Secret %s was there, because volume %s is optional", pod.Name, source.Secret, volume)...)
+	return one(object(pod), "it starts when that has happened, see `kubectl awslogin status "+session.Name+" -n "+e.Namespace+"`",
+		"it waits for Secret %s, in which LoginSession %s has published nothing yet", source.Secret, session.Name)
+}
+
+// keysAreThere: without, a pod does not start, or starts without the file.
+func keysAreThere(_ *examination, session *v1alpha1.LoginSession, pod *corev1.Pod, source volumeSource) (findings []Finding) {
+	keys := keysOf(session)
+	for _, item := range source.Items {
+		if !keys.has(item.Key) {
+			findings = append(findings, one(object(pod), "remove items from the volume, or add the format to spec.target.formats of LoginSession "+session.Name,
+				"volume %s takes key %s, which Secret %s does not have", source.volume, item.Key, source.Secret)...)
 		}
-	})
+	}
 	return findings
+}
+
+// podSawIt: most SDKs look once whether there are credentials.
+func podSawIt(e *examination, _ *v1alpha1.LoginSession, pod *corev1.Pod, source volumeSource) []Finding {
+	secret, there := e.secrets[source.Secret]
+	began := startedAt(pod)
+	if !e.secretsRead || !source.Optional || began == nil || (there && !began.Before(&secret.CreationTimestamp)) {
+		return nil
+	}
+	return one(object(pod), "remove optional, so that pods wait for it, and restart the pod",
+		"pod %s started before Secret %s was there, because volume %s is optional", pod.Name, source.Secret, source.volume)
 }
 
 // startedAt is when the first of the containers started that run, nil where none does.

@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -90,9 +89,9 @@ func (e *examination) targetOf(secret string) *v1alpha1.LoginSession {
 func mountedSecretsAreTargets(e *examination) []Finding {
 	var findings []Finding
 	for i := range e.pods {
-		for _, mounted := range mountedSecrets(&e.pods[i]) {
-			if e.targetOf(mounted.source.Secret) == nil {
-				findings = append(findings, e.strayMount(&e.pods[i], mounted.path, mounted.source.Secret)...)
+		for _, m := range allMounts(&e.pods[i]) {
+			if e.targetOf(m.Secret) == nil {
+				findings = append(findings, e.strayMount(&e.pods[i], m.path, m.Secret)...)
 			}
 		}
 	}
@@ -116,38 +115,11 @@ func (e *examination) strayMount(pod *corev1.Pod, at, secret string) []Finding {
 	return nil
 }
 
-// mounted is a Secret in a container.
-type mounted struct {
-	path   string
-	source workload.Source
-}
-
-func mountedSecrets(pod *corev1.Pod) []mounted {
-	var found []mounted
-	for _, container := range containers(pod) {
-		found = append(found, mountedIn(pod, &container)...)
-	}
-	return found
-}
-
-func mountedIn(pod *corev1.Pod, container *corev1.Container) []mounted {
-	var found []mounted
-	for _, mount := range container.VolumeMounts {
-		for _, source := range volumeSources(pod, mount.Name) {
-			found = append(found, mounted{path.Clean(mount.MountPath), source})
-		}
-	}
-	return found
-}
-
-func cachesAreNotMounted(e *examination) []Finding {
-	var findings []Finding
-	for _, session := range e.sessions {
-		for i := range e.pods {
-			if workload.Mounts(e.pods[i].Spec.Volumes, session.Spec.LoginCacheSecretRef.Name) {
-				findings = append(findings, one(object(&e.pods[i]), fmt.Sprintf("mount Secret %s", session.TargetSecretName()),
-					"it mounts Secret %s, the login itself, which only the operator can refresh", session.Spec.LoginCacheSecretRef.Name)...)
-			}
+func cachesAreNotMounted(e *examination) (findings []Finding) {
+	for session, pod := range e.pairs() {
+		if workload.Mounts(pod.Spec.Volumes, session.Spec.LoginCacheSecretRef.Name) {
+			findings = append(findings, one(object(pod), fmt.Sprintf("mount Secret %s", session.TargetSecretName()),
+				"it mounts Secret %s, the login itself, which only the operator can refresh", session.Spec.LoginCacheSecretRef.Name)...)
 		}
 	}
 	return findings

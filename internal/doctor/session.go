@@ -70,7 +70,7 @@ func overdue(session *v1alpha1.LoginSession, now time.Time) bool {
 }
 
 // advice is where a message of the operator turns from what is wrong to what to do.
-var advice = regexp.MustCompile(`( \(spec[^)]*\))?(\. |: )((Sign in again|Either|It must hold|The operator keeps|Make them equal|Correct the template|Choose another format|` +
+var advice = regexp.MustCompile(`( \(spec[^)]*\))?(\. |: )((Sign in again|Either|It must hold|The operator keeps|Make them equal|Correct|Let|Shorten|Activate|Choose another format|` +
 	"allow |raise |run `aws login`|sign in as |delete it|set spec).*)$")
 
 // remedies for where the operator's advice is to wait, or is longer than a command.
@@ -78,8 +78,8 @@ var remedies = map[string]func(e *examination, name string) string{
 	v1alpha1.ReasonReloginRequired:    (*examination).login,
 	v1alpha1.ReasonLoginCacheNotFound: (*examination).login,
 	v1alpha1.ReasonLoginCacheInvalid:  (*examination).login,
-	v1alpha1.ReasonPrincipalNotAllowed: func(*examination, string) string {
-		return "sign in as somebody else, or have the operator's flag changed"
+	v1alpha1.ReasonPrincipalNotAllowed: func(e *examination, name string) string {
+		return e.login(name) + " as somebody else, or have the operator's flag changed"
 	},
 	v1alpha1.ReasonRefreshRejected: func(e *examination, name string) string {
 		return "compare spec.signInRegion with the region of the sign-in, else " + e.login(name)
@@ -95,7 +95,7 @@ var remedies = map[string]func(e *examination, name string) string{
 
 // explain tells a condition in one line.
 func (e *examination) explain(session *v1alpha1.LoginSession, trouble *metav1.Condition) Finding {
-	problem, remedy := trouble.Message, ""
+	problem, remedy := strings.TrimSuffix(trouble.Message, " The operator keeps trying."), ""
 	if found := advice.FindStringSubmatchIndex(problem); found != nil {
 		problem, remedy = problem[:found[0]], problem[found[6]:]
 	}

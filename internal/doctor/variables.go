@@ -90,7 +90,7 @@ func filesAreMounted(u *use) []Finding {
 }
 
 func (u *use) isMountedBySibling() bool {
-	return slices.ContainsFunc(mountedSecrets(u.pod), func(m mounted) bool { return m.source.Secret == u.session.TargetSecretName() })
+	return slices.ContainsFunc(allMounts(u.pod), func(m mount) bool { return m.Secret == u.session.TargetSecretName() })
 }
 
 func (u *use) isOfAWS() bool {
