@@ -161,7 +161,6 @@ func (p *plugin) agree(ctx context.Context, d *destination, login *loginrefresh.
 	if login.Identity.IsRoot() && !d.allowRoot {
 		return errors.New("this is the account's root user, whose credentials no pod should have: sign in as another, or allow it with --allow-root")
 	}
-	p.say("Signed in as %s.", login.SessionName("account "+login.Identity.AccountID))
 	before := d.session.Status.Identity
 	if before == nil || before.ARN == "" || before.ARN == login.Identity.ARN {
 		return nil

@@ -67,6 +67,7 @@ func (p *plugin) importLogin(ctx context.Context, args []string, o *importOption
 	if login, err = login.InRegion(d.region); err != nil {
 		return err
 	}
+	p.say("AWS profile %s is signed in as %s.", found.Profile, login.SessionName("somebody in account "+login.Credentials.AccountID))
 	if err := p.agree(ctx, d, login); err != nil {
 		return fmt.Errorf("%w; nothing was changed in the cluster", err)
 	}

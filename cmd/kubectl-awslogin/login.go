@@ -69,6 +69,7 @@ func (p *plugin) login(ctx context.Context, args []string, o *loginOptions) erro
 	if err != nil {
 		return fmt.Errorf("%w; nothing was changed in the cluster", explainSignIn(err, o.timeout))
 	}
+	p.say("Signed in as %s.", login.Identity.ARN)
 	if err := p.agree(ctx, d, login); err != nil {
 		return fmt.Errorf("%w; nothing was changed in the cluster", err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +24,7 @@ func (p *plugin) ask(ctx context.Context, question string) (string, error) {
 	}
 	lines := make(chan line, 1)
 	go func() {
-		text, err := bufio.NewReader(p.In).ReadString('\n')
+		text, err := p.answers.ReadString('\n')
 		lines <- line{text, err}
 	}()
 	select {
