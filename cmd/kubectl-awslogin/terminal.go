@@ -50,8 +50,8 @@ func (p *plugin) confirm(ctx context.Context, yes bool, question string) error {
 	switch {
 	case errors.Is(err, errNoAnswer):
 		return errors.New("nobody is there to confirm it: run the command again with --yes")
-	case err != nil:
-		return err
+	case err != nil: // the context's
+		return errors.New("interrupted")
 	case !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes"):
 		return errors.New("not confirmed")
 	}
