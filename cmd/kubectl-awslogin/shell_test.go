@@ -48,7 +48,7 @@ type clipboard struct {
 
 func (c *clipboard) Read(p []byte) (int, error) {
 	if c.reader == nil {
-		c.reader = strings.NewReader(<-c.content + "\n")
+		c.reader = strings.NewReader(<-c.content)
 	}
 	return c.reader.Read(p)
 }
