@@ -33,7 +33,7 @@ func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trou
 		r.report(ctx, a.session, status.Conditions)
 	}
 	settle(a, acted, t)
-	return ctrl.Result{RequeueAfter: wakeAfter(a, t, r.Clock.Now())}, nil
+	return after(wakeAfter(a, t, r.Clock.Now())), nil
 }
 
 // patchStatus writes the status if it changed. A conflict with an edit of anything
