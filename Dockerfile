@@ -7,7 +7,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-X main.release=$VERSION" -o /aws-login-operator ./cmd/aws-login-operator
+    go build -trimpath -ldflags "-X awslogin.dev/operator/internal/version.release=$VERSION" -o /aws-login-operator ./cmd/aws-login-operator
 
 # No shell, no package manager: a binary and the certificates of public authorities.
 FROM gcr.io/distroless/static:nonroot

@@ -19,8 +19,9 @@ help: ## Show the targets.
 ## What people run.
 
 .PHONY: build
-build: ## Build bin/aws-login-operator.
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/aws-login-operator ./cmd/aws-login-operator
+build: ## Build bin/aws-login-operator and the kubectl plugin bin/kubectl-awslogin.
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X awslogin.dev/operator/internal/version.release=$(VERSION)" -o bin/ ./cmd/...
+	@cp cmd/kubectl-awslogin/kubectl_complete-awslogin bin/
 
 .PHONY: run
 run: ## Run the operator against the current kubeconfig.
@@ -39,6 +40,11 @@ test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
 .PHONY: test-sdks
 test-sdks: sdks ## Real AWS SDKs live through rotations, and a table of it (PYTHON=/path/python3: another boto3 too).
 	cd test/sdks && go test -count=1 -timeout 10m -args -full $(if $(PYTHON),-python $(PYTHON))
+
+.PHONY: test-browser
+test-browser: controlplane ## A person signs in with kubectl awslogin login in Chromium without a screen.
+	@hack/chromium.sh
+	cd test/browser && KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 -timeout 5m ./...
 
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
@@ -98,7 +104,8 @@ lint: $(TOOLS)/golangci-lint ## Lint.
 .PHONY: verify
 verify: manifests ## Check that generated files and go.mod are up to date.
 	go mod tidy
-	git diff --exit-code -- api config go.mod go.sum
+	cd test/browser && go mod tidy
+	git diff --exit-code -- api config go.mod go.sum test/browser
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)

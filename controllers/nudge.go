@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"awslogin.dev/operator/api/v1alpha1"
+	"awslogin.dev/operator/internal/workload"
 )
 
 const (
@@ -99,7 +99,7 @@ func (r *LoginSessionReconciler) podsThatMount(ctx context.Context, secret types
 			return nil, err
 		}
 		for _, pod := range pods.Items {
-			if pod.DeletionTimestamp.IsZero() && mounts(pod.Spec.Volumes, secret.Name) {
+			if pod.DeletionTimestamp.IsZero() && workload.Mounts(pod.Spec.Volumes, secret.Name) {
 				found = append(found, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}})
 			}
 		}
@@ -107,17 +107,6 @@ func (r *LoginSessionReconciler) podsThatMount(ctx context.Context, secret types
 			return found, nil
 		}
 	}
-}
-
-func mounts(volumes []corev1.Volume, secret string) bool {
-	return slices.ContainsFunc(volumes, func(volume corev1.Volume) bool {
-		if volume.Secret != nil {
-			return volume.Secret.SecretName == secret
-		}
-		return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
-			return source.Secret != nil && source.Secret.Name == secret
-		})
-	})
 }
 
 // nudgePods annotates pods, a few at a time, and counts those that it has reached.

@@ -14,9 +14,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -26,10 +23,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/controllers"
 	"awslogin.dev/operator/internal/lease"
 	"awslogin.dev/operator/internal/loginrefresh"
+	"awslogin.dev/operator/internal/scheme"
+	"awslogin.dev/operator/internal/version"
 )
 
 // A shutdown finishes the rotations in flight, then tries to write back what could
@@ -43,7 +41,7 @@ const (
 func main() {
 	options, err := parseOptions(flag.CommandLine, os.Args[1:], os.Getenv)
 	if err == nil && options.version {
-		fmt.Println(version())
+		fmt.Println(version.String())
 		return
 	}
 	if err == nil {
@@ -96,7 +94,7 @@ func run(ctx context.Context, options *options) error {
 		return fmt.Errorf("set up leader election: %w", err)
 	}
 	defer release()
-	ctrl.Log.Info("starting", "version", version())
+	ctrl.Log.Info("starting", "version", version.String())
 	err = mgr.Start(ctx)
 	// However it ended: what AWS rotated must not end with it.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
@@ -146,9 +144,6 @@ func checked(reconciler *controllers.LoginSessionReconciler, begin func(context.
 }
 
 func newManager(config *rest.Config, options *options) (manager.Manager, error) {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	// The API server's own priority and fairness limits this client.
 	config.QPS = -1
 	// Warnings are admission webhooks' too, which may quote a Secret.
@@ -156,7 +151,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	cacheOptions := controllers.CacheOptions(options.selector)
 	cacheOptions.DefaultNamespaces = options.namespaces
 	return ctrl.NewManager(config, ctrl.Options{
-		Scheme:                  scheme,
+		Scheme:                  scheme.New(),
 		Cache:                   cacheOptions,
 		Client:                  controllers.ClientOptions(),
 		Metrics:                 metricsserver.Options{BindAddress: options.metricsAddress},
@@ -167,7 +162,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 }
 
 func newReconciler(mgr manager.Manager, options *options) (*controllers.LoginSessionReconciler, error) {
-	roots, err := readRoots(options.caBundle)
+	roots, err := loginrefresh.ReadRoots(options.caBundle)
 	if err != nil {
 		return nil, err
 	}

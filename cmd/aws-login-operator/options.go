@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -10,8 +9,6 @@ import (
 	"maps"
 	"math"
 	"net"
-	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -248,34 +245,4 @@ func (o *options) leaseName() string {
 	namespaces := slices.Sorted(maps.Keys(o.namespaces))
 	sum := sha256.Sum256([]byte(strings.Join(namespaces, ",") + "\n" + o.selector.String()))
 	return name + "-" + hex.EncodeToString(sum[:4])
-}
-
-// readRoots reads AWS_CA_BUNDLE, which replaces the system's roots as it does in
-// the AWS SDKs. Nil means the system's.
-func readRoots(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	bundle, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(bundle) {
-		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %s has no PEM certificate", path)
-	}
-	return roots, nil
-}
-
-// release is set by the build.
-var release string
-
-func version() string {
-	if release != "" {
-		return release
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

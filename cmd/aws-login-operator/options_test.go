@@ -138,14 +138,3 @@ func TestOperatorsThatWatchDifferentThingsHaveDifferentLeases(t *testing.T) {
 		t.Errorf("leases are %v", names)
 	}
 }
-
-func TestCABundle(t *testing.T) {
-	if roots, err := readRoots(""); roots != nil || err != nil {
-		t.Errorf("without a bundle: %v, %v", roots, err)
-	}
-	for name, path := range map[string]string{"missing": "testdata/none.pem", "without a certificate": "options_test.go"} {
-		if _, err := readRoots(path); err == nil || !strings.Contains(err.Error(), "AWS_CA_BUNDLE") {
-			t.Errorf("%s: error is %v", name, err)
-		}
-	}
-}

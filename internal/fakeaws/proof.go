@@ -115,12 +115,15 @@ func (p *proof) check(r *http.Request, now time.Time) error {
 }
 
 // requestURL is the URL as the client sees it: no query, no fragment, no default port.
-func requestURL(r *http.Request) string {
+func requestURL(r *http.Request) string { return baseURL(r) + r.URL.EscapedPath() }
+
+// baseURL is where the client sees the server.
+func baseURL(r *http.Request) string {
 	scheme, port := "http", ":80"
 	if r.TLS != nil {
 		scheme, port = "https", ":443"
 	}
-	return scheme + "://" + strings.TrimSuffix(r.Host, port) + r.URL.EscapedPath()
+	return scheme + "://" + strings.TrimSuffix(r.Host, port)
 }
 
 // jwk is the public key of a proof, both coordinates in base64url.

@@ -53,7 +53,7 @@ func TestSignInRefusesAnotherBody(t *testing.T) {
 		"an empty refresh token":             {set(body, "refreshToken", ""), wrongLength},
 		"a refresh token of 2049 letters":    {set(body, "refreshToken", strings.Repeat("a", 2049)), wrongLength},
 		"a refresh token nobody issued":      {set(body, "refreshToken", strings.Repeat("a", 2048)), "the refresh token is unknown"},
-		"another grant type":                 {set(body, "grantType", "authorization_code"), "the grantType is not refresh_token"},
+		"another grant type":                 {set(body, "grantType", "client_credentials"), "the grantType is neither refresh_token nor authorization_code"},
 		"another client":                     {set(body, "clientId", "arn:aws:signin:::devtools/other"), "the clientId is not that of `aws login`"},
 		"the client of `aws login --remote`": {set(body, "clientId", fakeaws.CrossDevice), "the clientId is not the one that signed in"},
 	})

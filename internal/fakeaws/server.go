@@ -2,7 +2,9 @@
 // (the DPoP proof of RFC 9449, the AWS Signature Version 4) so strictly that AWS's own SDKs pass and a wrong proof does
 // not, it rotates refresh tokens, and it fails on demand.
 //
-// A person signs in with [Server.Login]; the file that `aws login` would have written is [Login.Cache]. From then on a
+// A person signs in with [Server.Login]; the file that `aws login` would have written is [Login.Cache]. Or a client does what
+// `aws login` does: it sends a browser to GET /v1/authorize, where the person of [Server.SetPerson] is asked for consent, and
+// exchanges the code that comes of it with POST /v1/token. From then on a
 // client refreshes with POST /v1/token and uses the credentials with POST / (the STS Query protocol), to ask who it is or
 // to assume a role of [Server.AddRole]. Everything lives in
 // memory, and what has expired is forgotten after a while.
@@ -73,13 +75,16 @@ type Server struct {
 
 	mu                 sync.Mutex
 	credentialLifetime time.Duration
-	sessions           map[string][]*session  // by the principal's ARN
-	denied             map[string]bool        // principals without permission to refresh
-	grants             expiring[*grant]       // by refresh token
-	keys               expiring[*credentials] // by access key id
-	proofs             expiring[struct{}]     // by jti
-	roles              map[string]Role        // by ARN
-	disabledRegions    map[string]bool        // of AWS STS
+	sessions           map[string][]*session    // by the principal's ARN
+	denied             map[string]bool          // principals without permission to refresh
+	grants             expiring[*grant]         // by refresh token
+	keys               expiring[*credentials]   // by access key id
+	proofs             expiring[struct{}]       // by jti
+	person             string                   // who sits at the browser
+	asked              expiring[authorization]  // by the id of the request for consent
+	codes              expiring[*authorization] // by authorization code
+	roles              map[string]Role          // by ARN
+	disabledRegions    map[string]bool          // of AWS STS
 	faults             []Fault
 	stsFaults          []Fault
 	stats              Stats
@@ -124,16 +129,20 @@ func (s *Server) SetLifetime(d time.Duration) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
-	if r.URL.EscapedPath() == stsPath {
+	switch r.URL.EscapedPath() {
+	case stsPath:
 		s.serveSTS(w, r)
-		return
+	case authorizePath, consentPath, confirmationPath:
+		s.serveBrowser(w, r)
+	default:
+		s.serveSignIn(w, r)
 	}
-	s.serveSignIn(w, r)
 }
 
 // Stats is what a Server has seen since New.
 type Stats struct {
-	Requests    int    // requests to AWS Sign-In, of any kind
+	Requests    int    // requests for tokens to AWS Sign-In, of any kind
+	SignedIn    int    // requests that exchanged an authorization code for a login session
 	Rotated     int    // requests that exchanged a refresh token for new credentials and a new refresh token
 	Replayed    int    // requests with a spent refresh token that got the same answer again
 	Refused     int    // requests that AWS Sign-In refused; injected faults are not among them

@@ -48,10 +48,11 @@ type credentials struct {
 	expiresAt       time.Time
 }
 
-// exchange is the answer to a refresh token.
+// exchange is the answer to a refresh token or an authorization code.
 type exchange struct {
 	*issued
 	expiresIn time.Duration // of the credentials, in whole seconds
+	idToken   string        // only to a code
 }
 
 // start opens a session and issues its first credentials.
@@ -114,13 +115,13 @@ func (s *Server) refresh(token string) (exchange, error) {
 		return exchange{}, err
 	}
 	if g.spent == nil {
-		return exchange{s.rotate(token, g), s.credentialLifetime}, nil
+		return exchange{issued: s.rotate(token, g), expiresIn: s.credentialLifetime}, nil
 	}
 	if s.rejectSpentTokens {
 		return exchange{}, invalidGrant("the refresh token is spent")
 	}
 	s.stats.Replayed++
-	return exchange{g.spent, g.spent.credentials.expiresAt.Sub(now).Truncate(time.Second)}, nil
+	return exchange{issued: g.spent, expiresIn: g.spent.credentials.expiresAt.Sub(now).Truncate(time.Second)}, nil
 }
 
 // rotate spends a refresh token. A spent token is remembered while the credentials live that it was exchanged for.

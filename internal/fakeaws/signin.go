@@ -9,25 +9,39 @@ import (
 	"time"
 )
 
-// maxRefreshToken is the AWS Sign-In model's limit of refreshToken.
-const maxRefreshToken = 2048
+// Limits of the AWS Sign-In model.
+const (
+	maxRefreshToken = 2048
+	maxCode         = 512
+	maxRedirectURI  = 2048
+)
 
-// serveSignIn answers the operation CreateOAuth2Token with the grant type refresh_token.
+// The grant types of `aws login` and of a refresh.
+const (
+	codeGrant    = "authorization_code"
+	refreshGrant = "refresh_token"
+)
+
+// serveSignIn answers the operation CreateOAuth2Token.
 func (s *Server) serveSignIn(w http.ResponseWriter, r *http.Request) {
 	fault := s.nextFault()
-	token, session, err := s.verify(r)
+	request, err := s.verify(r)
 	if err != nil {
 		s.refuse(w, fault, err)
 		return
 	}
-	s.enter(session)
-	defer s.leave(session)
-	s.answer(w, r, token, fault)
+	if request.grantType == codeGrant {
+		s.answer(w, r, fault, func() (exchange, error) { return s.redeem(request) })
+		return
+	}
+	s.enter(request.session)
+	defer s.leave(request.session)
+	s.answer(w, r, fault, func() (exchange, error) { return s.refresh(request.refreshToken) })
 }
 
-// answer refreshes and replies, as far as the fault lets it.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, token string, fault Fault) {
-	refresh, ok := begin(fault, r, func() (exchange, error) { return s.refresh(token) })
+// answer grants and replies, as far as the fault lets it.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, fault Fault, grant func() (exchange, error)) {
+	grant, ok := begin(fault, r, grant)
 	if !ok {
 		return
 	}
@@ -35,7 +49,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, token string, fa
 		fault.write(w, jsonType, errorBody(fault.Code, fault.message()))
 		return
 	}
-	granted, err := refresh()
+	granted, err := grant()
 	if err != nil {
 		s.refuse(w, fault, err)
 		return
@@ -58,8 +72,7 @@ func wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
-// body is the 200 of the AWS Sign-In model, with expiresIn in seconds in place of the true one unless it is nil. A
-// refresh never brings a new idToken.
+// body is the 200 of the AWS Sign-In model, with expiresIn in seconds in place of the true one unless it is nil.
 func (e exchange) body(expiresIn *int64) []byte {
 	type accessToken struct {
 		AccessKeyID     string `json:"accessKeyId"`
@@ -76,22 +89,31 @@ func (e exchange) body(expiresIn *int64) []byte {
 		TokenType    string      `json:"tokenType"`
 		ExpiresIn    int64       `json:"expiresIn"`
 		RefreshToken string      `json:"refreshToken"`
+		IDToken      string      `json:"idToken,omitempty"`
 	}{
-		accessToken{c.accessKeyID, c.secretAccessKey, c.sessionToken}, tokenType, seconds, e.refreshToken,
+		accessToken{c.accessKeyID, c.secretAccessKey, c.sessionToken}, tokenType, seconds, e.refreshToken, e.idToken,
 	}))
 }
 
 func (s *Server) refuse(w http.ResponseWriter, fault Fault, err error) {
-	r, ok := errors.AsType[*refusal](err)
-	if !ok {
-		r = invalid("%v", err)
-	}
-	s.mu.Lock()
-	s.stats.Refused++
-	s.stats.LastRefusal = r.reason
-	s.mu.Unlock()
+	r := asRefusal(err)
+	s.count(r)
 	w.Header().Set(errorTypeHeader, r.errorType)
 	writeAnswer(w, jsonType, fault.Header, r.status, errorBody(r.code, r.message))
+}
+
+func asRefusal(err error) *refusal {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r
+	}
+	return invalid("%v", err)
+}
+
+func (s *Server) count(r *refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Refused++
+	s.stats.LastRefusal = r.reason
 }
 
 // enter and leave count the requests that a session has under way.
@@ -108,25 +130,32 @@ func (s *Server) leave(session *session) {
 	session.inFlight--
 }
 
-// verify judges everything about a request but the state of its session, and returns the refresh token and its session.
-func (s *Server) verify(r *http.Request) (string, *session, error) {
+// verified is a request that is what it should be.
+type verified struct {
+	tokenRequest
+	key     jwk
+	session *session // of a refresh
+}
+
+// verify judges everything about a request but the state of its session or code.
+func (s *Server) verify(r *http.Request) (*verified, error) {
 	if err := checkForm(r); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	body, err := readTokenRequest(r.Body)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	proof, err := parseProof(r.Header.Get("DPoP"))
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	now := s.now()
 	if err := proof.check(r, now); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	session, err := s.accept(proof, body, now)
-	return body.refreshToken, session, err
+	return &verified{body, proof.key, session}, err
 }
 
 // checkForm judges what can be told from the request line and the headers.
@@ -148,10 +177,14 @@ func checkForm(r *http.Request) error {
 	return nil
 }
 
-// tokenRequest is the body of a refresh.
+// tokenRequest is the body of a refresh, or of a sign-in.
 type tokenRequest struct {
-	clientID     string
-	refreshToken string
+	clientID  string
+	grantType string
+
+	refreshToken string // of a refresh
+
+	code, codeVerifier, redirectURI string // of a sign-in
 }
 
 func readTokenRequest(r io.Reader) (tokenRequest, error) {
@@ -162,41 +195,72 @@ func readTokenRequest(r io.Reader) (tokenRequest, error) {
 	if len(raw) > bodyLimit {
 		return tokenRequest{}, invalid("the body is too large")
 	}
-	o, err := parseObject(raw, "clientId", "grantType", "refreshToken")
+	var grant struct{ GrantType string }
+	_ = json.Unmarshal(raw, &grant) // what is wrong with it shows below
+	members := []string{"clientId", "grantType", "refreshToken"}
+	if grant.GrantType == codeGrant {
+		members = []string{"clientId", "grantType", "code", "codeVerifier", "redirectUri"}
+	}
+	o, err := parseObject(raw, members...)
 	if err != nil {
 		return tokenRequest{}, invalid("the body %v", err)
 	}
-	body := tokenRequest{clientID: o.text("clientId"), refreshToken: o.text("refreshToken")}
-	switch {
-	case body.clientID != SameDevice && body.clientID != CrossDevice:
-		return tokenRequest{}, invalid("the clientId is not that of `aws login`")
-	case o.text("grantType") != "refresh_token":
-		return tokenRequest{}, invalid("the grantType is not refresh_token")
-	case body.refreshToken == "" || len(body.refreshToken) > maxRefreshToken:
-		return tokenRequest{}, invalid("the refreshToken is not 1 to %d characters long", maxRefreshToken)
+	body := tokenRequest{
+		clientID: o.text("clientId"), grantType: o.text("grantType"), refreshToken: o.text("refreshToken"),
+		code: o.text("code"), codeVerifier: o.text("codeVerifier"), redirectURI: o.text("redirectUri"),
 	}
-	return body, nil
+	return body, body.check()
+}
+
+func (b tokenRequest) check() error {
+	switch {
+	case b.clientID != SameDevice && b.clientID != CrossDevice:
+		return invalid("the clientId is not that of `aws login`")
+	case b.grantType == codeGrant:
+		return b.checkCode()
+	case b.grantType != refreshGrant:
+		return invalid("the grantType is neither %s nor %s", refreshGrant, codeGrant)
+	case b.refreshToken == "" || len(b.refreshToken) > maxRefreshToken:
+		return invalid("the refreshToken is not 1 to %d characters long", maxRefreshToken)
+	}
+	return nil
+}
+
+func (b tokenRequest) checkCode() error {
+	switch {
+	case b.code == "" || len(b.code) > maxCode:
+		return invalid("the code is not 1 to %d characters long", maxCode)
+	case !codeVerifierForm.MatchString(b.codeVerifier):
+		return invalid("the codeVerifier is not 43 to 128 of the characters that it may have")
+	case b.redirectURI == "" || len(b.redirectURI) > maxRedirectURI:
+		return invalid("the redirectUri is not 1 to %d characters long", maxRedirectURI)
+	}
+	return nil
 }
 
 // accept judges a proof against what the server remembers, and remembers its jti. AWS does not publish how long it
-// remembers a jti; this is as long as the proof's iat would be accepted.
+// remembers a jti; this is as long as the proof's iat would be accepted. A refresh has a session, whose key it must be.
 func (s *Server) accept(p *proof, body tokenRequest, now time.Time) (*session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g, ok := s.grants.get(body.refreshToken, now)
-	if !ok {
-		return nil, invalidGrant("the refresh token is unknown")
+	var refreshed *session
+	if body.grantType == refreshGrant {
+		g, ok := s.grants.get(body.refreshToken, now)
+		if !ok {
+			return nil, invalidGrant("the refresh token is unknown")
+		}
+		refreshed = g.session
 	}
 	_, seen := s.proofs.get(p.jti, now)
 	switch {
 	case seen:
 		return nil, invalid("the proof's jti was used before")
-	case p.key.thumbprint() != g.session.thumbprint:
+	case refreshed != nil && p.key.thumbprint() != refreshed.thumbprint:
 		return nil, invalidGrant("the key is not the one that the refresh token is bound to")
-	case body.clientID != g.session.clientID:
+	case refreshed != nil && body.clientID != refreshed.clientID:
 		return nil, invalidGrant("the clientId is not the one that signed in")
 	}
 	s.proofs.put(p.jti, struct{}{}, now, p.issuedAt.Add(iatTolerance+time.Second))
 	s.stats.Proofs++
-	return g.session, nil
+	return refreshed, nil
 }

@@ -2,6 +2,7 @@ package loginrefresh
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -39,6 +40,13 @@ type Client struct {
 // Refresh spends the login's refresh token in the given region. Its error is
 // always a *ServiceError.
 func (c *Client) Refresh(ctx context.Context, login *Login, region string) (Rotation, error) {
+	rotation, _, err := c.createToken(ctx, request(login), login.key.private, region)
+	return rotation, err
+}
+
+// createToken sends one request for tokens, with a proof by the key that they are
+// or will be bound to. The reply to a sign-in has an idToken.
+func (c *Client) createToken(ctx context.Context, body *types.CreateOAuth2TokenRequestBody, key *ecdsa.PrivateKey, region string) (Rotation, string, error) {
 	timeout := c.Timeout
 	if timeout == 0 {
 		timeout = DefaultTimeout
@@ -48,17 +56,17 @@ func (c *Client) Refresh(ctx context.Context, login *Login, region string) (Rota
 
 	sentAt := c.Now()
 	skew := time.Duration(c.skew.Load())
-	output, err := c.region(region).CreateOAuth2Token(ctx, request(login), func(o *signin.Options) {
-		o.APIOptions = append(o.APIOptions, addProof(login, sentAt.Add(skew)))
+	output, err := c.region(region).CreateOAuth2Token(ctx, &signin.CreateOAuth2TokenInput{TokenInput: body}, func(o *signin.Options) {
+		o.APIOptions = append(o.APIOptions, addProof(key, sentAt.Add(skew)))
 	})
 	if err != nil {
-		return Rotation{}, c.explain(err, sentAt, skew)
+		return Rotation{}, "", c.explain(err, sentAt, skew)
 	}
 	rotation := rotationOf(output.TokenOutput, sentAt)
 	if err := rotation.validate(); err != nil {
-		return Rotation{}, &ServiceError{Outcome: Retryable, service: signInService, Status: statusOf(output.ResultMetadata), detail: err.Error()}
+		return Rotation{}, "", &ServiceError{Outcome: Retryable, service: signInService, Status: statusOf(output.ResultMetadata), detail: err.Error()}
 	}
-	return rotation, nil
+	return rotation, aws.ToString(output.TokenOutput.IdToken), nil
 }
 
 // statusOf is the HTTP status of a success: the SDK takes every 2xx for one.
@@ -69,12 +77,12 @@ func statusOf(metadata middleware.Metadata) int {
 	return http.StatusOK
 }
 
-func request(login *Login) *signin.CreateOAuth2TokenInput {
-	return &signin.CreateOAuth2TokenInput{TokenInput: &types.CreateOAuth2TokenRequestBody{
+func request(login *Login) *types.CreateOAuth2TokenRequestBody {
+	return &types.CreateOAuth2TokenRequestBody{
 		ClientId:     &login.clientID,
 		GrantType:    aws.String("refresh_token"),
 		RefreshToken: &login.refreshToken,
-	}}
+	}
 }
 
 func rotationOf(reply *types.CreateOAuth2TokenResponseBody, sentAt time.Time) Rotation {
@@ -111,15 +119,14 @@ func (c *Client) region(name string) *signin.Client {
 	return signin.New(options)
 }
 
-// addProof signs the request as it will be sent, with the key of the same login
-// that its refresh token is from.
-func addProof(login *Login, issuedAt time.Time) func(*middleware.Stack) error {
+// addProof signs the request as it will be sent.
+func addProof(key *ecdsa.PrivateKey, issuedAt time.Time) func(*middleware.Stack) error {
 	sign := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		request, ok := in.Request.(*smithyhttp.Request)
 		if !ok {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("unexpected transport %T", in.Request)
 		}
-		header, err := proof(login.key.private, request.URL, issuedAt, uuid.NewString())
+		header, err := proof(key, request.URL, issuedAt, uuid.NewString())
 		if err != nil {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 		}

@@ -250,3 +250,12 @@ func (l *Login) SessionName(fallback string) string {
 
 // Bytes is the login cache as a file.
 func (l *Login) Bytes() []byte { return l.cache.bytes() }
+
+// InRegion is the login with the region in which it is refreshed, unless it knows
+// one already.
+func (l *Login) InRegion(region string) (*Login, error) {
+	if l.SignInRegion != "" {
+		return l, nil
+	}
+	return Parse(l.cache.withString("signInRegion", region).bytes())
+}

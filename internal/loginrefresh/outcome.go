@@ -26,13 +26,13 @@ const (
 	Retryable Outcome = "Retryable"
 )
 
-// terminal is the closed list of error codes that end a session or need an
-// administrator (AWS Sign-In model, AccessDeniedException). AWS fixes no HTTP
-// status for them.
-var terminal = map[types.OAuth2ErrorCode]Outcome{
+// denials is the closed list of error codes that say something (AWS Sign-In model,
+// AccessDeniedException). AWS fixes no HTTP status for them.
+var denials = map[types.OAuth2ErrorCode]Outcome{
 	types.OAuth2ErrorCodeTokenExpired:            SessionOver,
 	types.OAuth2ErrorCodeUserCredentialsChanged:  SessionOver,
 	types.OAuth2ErrorCodeInsufficientPermissions: Denied,
+	types.OAuth2ErrorCodeAuthcodeExpired:         Retryable, // with another code: no refresh is answered so
 }
 
 // classify says what an answer with this HTTP status means. A server that is
@@ -45,7 +45,7 @@ func classify(err error, status int) (Outcome, string) {
 	var denied *types.AccessDeniedException
 	if errors.As(err, &denied) {
 		code := types.OAuth2ErrorCode(strings.ToUpper(string(denied.Error_)))
-		if outcome, ok := terminal[code]; ok {
+		if outcome, ok := denials[code]; ok {
 			return outcome, string(code)
 		}
 	}

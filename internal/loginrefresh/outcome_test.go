@@ -35,7 +35,7 @@ func TestOutcomeOfAnError(t *testing.T) {
 		"TOKEN_EXPIRED of a type in the body too":               {inBody, SessionOver, "TOKEN_EXPIRED"},
 		"USER_CREDENTIALS_CHANGED ends the session":             {answer(403, "AccessDeniedException", "USER_CREDENTIALS_CHANGED"), SessionOver, "USER_CREDENTIALS_CHANGED"},
 		"INSUFFICIENT_PERMISSIONS is for an administrator":      {answer(403, "AccessDeniedException", "INSUFFICIENT_PERMISSIONS"), Denied, "INSUFFICIENT_PERMISSIONS"},
-		"AUTHCODE_EXPIRED is not about a refresh":               {answer(401, "AccessDeniedException", "AUTHCODE_EXPIRED"), Retryable, ""},
+		"AUTHCODE_EXPIRED is about a sign-in, not a refresh":    {answer(401, "AccessDeniedException", "AUTHCODE_EXPIRED"), Retryable, "AUTHCODE_EXPIRED"},
 		"an unknown code of AccessDeniedException":              {answer(403, "AccessDeniedException", "CANARY"), Retryable, ""},
 		"a 403 without type":                                    {answer(403, "", "TOKEN_EXPIRED"), Retryable, ""},
 		"a 403 of a firewall":                                   {with(fakeaws.Fault{Status: 403, Body: []byte("<html>CANARY TOKEN_EXPIRED")}, "Content-Type", "text/html"), Retryable, ""},

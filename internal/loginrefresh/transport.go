@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 )
 
@@ -39,6 +40,23 @@ func NewHTTPClient(roots *x509.CertPool) *http.Client {
 			return http.ErrUseLastResponse
 		},
 	}
+}
+
+// ReadRoots reads the file of AWS_CA_BUNDLE, which replaces the system's roots as
+// it does in the AWS SDKs. Nil, where there is none, means the system's.
+func ReadRoots(bundle string) (*x509.CertPool, error) {
+	if bundle == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %s has no PEM certificate", bundle)
+	}
+	return roots, nil
 }
 
 // refusedByProxy says what net/http would say in the proxy's own words.

@@ -299,3 +299,14 @@ func TestCheckEndpoint(t *testing.T) {
 		}
 	}
 }
+
+func TestCABundle(t *testing.T) {
+	if roots, err := ReadRoots(""); roots != nil || err != nil {
+		t.Errorf("without a bundle: %v, %v", roots, err)
+	}
+	for name, path := range map[string]string{"missing": "testdata/none.pem", "without a certificate": "transport_test.go"} {
+		if _, err := ReadRoots(path); err == nil || !strings.Contains(err.Error(), "AWS_CA_BUNDLE") {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -39,11 +38,8 @@ func runSuite(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	binary = filepath.Join(folder, "aws-login-operator")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/aws-login-operator")
-	build.Dir = controlplane.Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build the operator: %w\n%s", err, out)
+	if binary, err = controlplane.Build("aws-login-operator", folder); err != nil {
+		return 0, err
 	}
 	environment, err := controlplane.Start()
 	if err != nil {
