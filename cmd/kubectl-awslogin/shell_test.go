@@ -113,7 +113,8 @@ func (s *screen) Write(p []byte) (int, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if match := page.FindSubmatch(p); match != nil {
-		s.browsing.Go(func() { s.browse(string(match[1])) })
+		shown := string(match[1]) // p is the writer's again afterwards
+		s.browsing.Go(func() { s.browse(shown) })
 	}
 	return s.text.Write(p)
 }
