@@ -36,7 +36,7 @@ var (
 	heading   = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	flagName  = regexp.MustCompile("`--([a-z-]+)")
 	// others are kinds of other projects, which this API server does not know.
-	// hack/recipes reads them with those projects' own types.
+	// hack/recipes reads those of Flux with its own types.
 	others = regexp.MustCompile(`(?m)^apiVersion: (aws\.upbound\.io|external-secrets\.io|kustomize\.toolkit\.fluxcd\.io)/`)
 )
 
