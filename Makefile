@@ -46,6 +46,10 @@ test-browser: controlplane ## A person signs in with kubectl awslogin login in C
 	@hack/chromium.sh
 	cd test/browser && KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 -timeout 5m ./...
 
+.PHONY: transcripts
+transcripts: controlplane ## Write into docs/kubectl-awslogin.md what its commands print.
+	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin -run TestTranscripts -update
+
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
 	@go build -o bin/soak ./hack/soak
