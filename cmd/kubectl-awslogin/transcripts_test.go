@@ -48,7 +48,9 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 		{"suspend", nil, "suspend", ""},
 		{"resume", nil, "resume", ""},
 		{"doctor-healthy", nil, "doctor", ""},
-		{"doctor", func() { s.admit(healthy(ofKind("ReplicaSet", "api-7d9f"), named("api-7d9f-8kq4z"), set("AWS_PROFILE", "prod"))) }, "doctor", ""},
+		{"doctor", func() {
+			s.admit(healthy(ofKind("ReplicaSet", "api-7d9f"), named("api-7d9f-8kq4z"), set("AWS_PROFILE", "prod")))
+		}, "doctor", ""},
 		{"logout", nil, "logout dev", "y"},
 	}
 	if places := strings.Count(text, "<!-- transcript: "); places != len(steps) {
