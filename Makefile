@@ -62,10 +62,10 @@ bench: build controlplane ## Measure what sessions cost, beside a bare client (S
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/bench -operator bin/aws-login-operator $(if $(SESSIONS),-sessions $(SESSIONS)) \
 		$(if $(CONCURRENCY),-concurrency $(CONCURRENCY)) $(if $(FOREIGN),-foreign $(FOREIGN)) $(if $(JSON),-json $(JSON))
 
-.PHONY: scale.svg
-scale.svg: ## Draw docs/scale.svg from figures of make bench (JSON="file ...").
+.PHONY: performance.svg
+performance.svg: ## Draw docs/performance.svg from figures of make bench (JSON="file ...").
 	@cd hack/plot && go build -o $(BIN)/plot .
-	@bin/plot -o docs/scale.svg $(JSON)
+	@bin/plot -o docs/performance.svg $(JSON)
 
 .PHONY: fuzz
 fuzz: ## Fuzz the login cache, AWS's replies, the files, templates and regions (INPUTS=100000x for each).

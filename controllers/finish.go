@@ -2,12 +2,14 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -33,7 +35,7 @@ func (r *LoginSessionReconciler) finish(ctx context.Context, a *attempt, t *trou
 		r.report(ctx, a.session, status.Conditions)
 	}
 	settle(a, acted, t)
-	return ctrl.Result{RequeueAfter: wakeAfter(a, t, r.Clock.Now())}, nil
+	return after(wakeAfter(a, t, r.Clock.Now())), nil
 }
 
 // patchStatus writes the status if it changed. A conflict with an edit of anything
@@ -75,8 +77,14 @@ func (r *LoginSessionReconciler) patchOnto(ctx context.Context, base *v1alpha1.L
 	if equality.Semantic.DeepEqual(base.Status, status) {
 		return nil
 	}
-	before, after := statusOf(base, base.Status), statusOf(base, status)
-	return r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	// The reply with all that the LoginSession is would cost more than the patch.
+	patch, err := client.MergeFromWithOptions(statusOf(base, base.Status), client.MergeFromWithOptimisticLock{}).Data(statusOf(base, status))
+	if err != nil {
+		return fmt.Errorf("make a patch of the status: %w", err)
+	}
+	metadata := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: base.Namespace, Name: base.Name}}
+	metadata.SetGroupVersionKind(loginSessionKind)
+	return r.Client.Status().Patch(ctx, metadata, client.RawPatch(types.MergePatchType, patch))
 }
 
 // statusOf is a LoginSession with nothing else to be compared.

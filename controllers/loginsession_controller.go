@@ -73,6 +73,7 @@ type LoginSessionReconciler struct {
 	Term func() int64
 
 	lanes       lanes
+	turns       turns
 	permissions permissions
 	pulse       pulse
 	resumed     chan event.GenericEvent
@@ -149,6 +150,7 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, session); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.lanes.leave(request.NamespacedName)
+			r.turns.leave(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -164,10 +166,15 @@ func (r *LoginSessionReconciler) Reconcile(shutdown context.Context, request ctr
 	defer r.lanes.exit(cacheOf(session), lane)
 	memory.catchUp(session)
 	if wait, ok := r.isSettled(ctx, session, memory.settled); ok {
+		return after(wait), nil
+	}
+	if wait, ok := r.turns.take(request.NamespacedName); !ok {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
+	began := r.Clock.Now()
+	defer func() { r.turns.give(request.NamespacedName, r.Clock.Since(began)) }()
 
-	a := &attempt{session: session, lane: lane, memory: memory, term: term, now: r.Clock.Now()}
+	a := &attempt{session: session, lane: lane, memory: memory, term: term, now: began}
 	trouble := r.gather(ctx, a)
 	if trouble == nil {
 		if trouble, err = r.act(ctx, shutdown, a); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/time/rate"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"awslogin.dev/operator/internal/controlplane"
@@ -24,6 +25,7 @@ import (
 // ownMetrics are the operator's own: of what it counts, and of the sessions of one
 // world. The types are by name.
 func ownMetrics(t *testing.T, w *world) (own prometheus.Gatherer, types map[string]string) {
+	w.operator.SignInLimit = rate.NewLimiter(1, 1)
 	t.Helper()
 	own = prometheus.Gatherers{metrics.Registry, w.sessionMetrics()}
 	families, err := own.Gather()

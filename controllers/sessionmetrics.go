@@ -32,10 +32,11 @@ var (
 	endMetric         = prometheus.NewDesc("awslogin_session_estimated_end_timestamp_seconds", "When the login session ends at the latest.", bySession, nil)
 	nextRefreshMetric = prometheus.NewDesc("awslogin_next_refresh_timestamp_seconds", "When the login session is refreshed next.", bySession, nil)
 	overdueMetric     = prometheus.NewDesc("awslogin_overdue_sessions", "LoginSessions whose published credentials should have been replaced by now.", nil, nil)
+	limitMetric       = prometheus.NewDesc("awslogin_sign_in_limit_used_ratio", "The share of --sign-in-qps that is needed to refresh all login sessions in time; the operator does not start above 1.", nil, nil)
 )
 
 func (m sessionMetrics) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, each := range []*prometheus.Desc{readyMetric, reasonMetric, expiryMetric, endMetric, nextRefreshMetric, overdueMetric} {
+	for _, each := range []*prometheus.Desc{readyMetric, reasonMetric, expiryMetric, endMetric, nextRefreshMetric, overdueMetric, limitMetric} {
 		descriptions <- each
 	}
 }
@@ -58,6 +59,9 @@ func (m sessionMetrics) Collect(samples chan<- prometheus.Metric) {
 		}
 	}
 	samples <- prometheus.MustNewConstMetric(overdueMetric, prometheus.GaugeValue, float64(overdue))
+	if limit := m.operator.SignInLimit; limit != nil {
+		samples <- prometheus.MustNewConstMetric(limitMetric, prometheus.GaugeValue, limitUsed(limit, countRefreshed(sessions)))
+	}
 }
 
 func describeSession(samples chan<- prometheus.Metric, session *v1alpha1.LoginSession) {

@@ -2,10 +2,12 @@ package controllers
 
 import (
 	"maps"
+	"math"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/api/v1alpha1"
@@ -16,6 +18,7 @@ func (w *world) sessionMetrics() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(sessionMetrics{&LoginSessionReconciler{
 		Client: client.NewNamespacedClient(w.operator.Client, w.namespace), Clock: w.clock, Term: w.operator.Term,
+		SignInLimit: w.operator.SignInLimit,
 	}})
 	return registry
 }
@@ -89,6 +92,17 @@ func TestMetricsFollowALoginSession(t *testing.T) {
 	w.awaitGone("dev")
 	if got := w.scrape(); len(got) != 1 || got["awslogin_overdue_sessions"] != 0 {
 		t.Errorf("of a LoginSession that is gone the metrics still say %v", got)
+	}
+}
+
+func TestMetricsSayHowMuchOfTheLimitIsNeeded(t *testing.T) {
+	w := newWorld(t)
+	w.sessionOf("a", "x")
+	w.sessionOf("b", "x")
+	w.sessionOf("c", "y")
+	w.operator.SignInLimit = rate.NewLimiter(0.01, 1)
+	if got, want := w.scrape()["awslogin_sign_in_limit_used_ratio"], 2.0/3; math.Abs(got-want) > 1e-9 {
+		t.Errorf("it is %f for two login caches where three can be refreshed", got)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"awslogin.dev/operator/internal/fakeaws"
 )
@@ -141,10 +143,17 @@ func TestResumeWakesEveryLoginSession(t *testing.T) {
 	w.session("b")
 	w.operator.resumed = make(chan event.GenericEvent, 1)
 	w.operator.Resume(w.ctx)
+	queue := priorityqueue.New[reconcile.Request]("all are woken")
+	defer queue.ShutDown()
+	w.operator.wakeAll(w.ctx, <-w.operator.resumed, queue)
 	woken := map[string]bool{}
-	for _, request := range w.operator.allSessions(w.ctx, (<-w.operator.resumed).Object) {
+	for range queue.Len() {
+		request, priority, _ := queue.GetWithPriority()
 		if request.Namespace == w.namespace {
 			woken[request.Name] = true
+		}
+		if priority >= 0 {
+			t.Errorf("%s is woken as if a person had changed it", request)
 		}
 	}
 	if !woken["a"] || !woken["b"] {

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -97,20 +98,25 @@ func (r *LoginSessionReconciler) SetupWithManager(ctx context.Context, mgr ctrl.
 	if err := Index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	// Known before the start, it is waited for with the LoginSessions.
+	if _, err := mgr.GetCache().GetInformer(ctx, secretMetadata(), cache.BlockUntilSynced(false)); err != nil {
+		return err
+	}
 	if err := metrics.Registry.Register(sessionMetrics{r}); err != nil {
 		return err
 	}
 	r.resumed = make(chan event.GenericEvent)
+	r.turns.workers = concurrency
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.LoginSession{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, refreshRequested))).
 		Watches(&v1alpha1.LoginSession{}, handler.EnqueueRequestsFromMapFunc(r.sharersOf),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.sessionsOf)).
-		WatchesRawSource(source.Channel(r.resumed, handler.EnqueueRequestsFromMapFunc(r.allSessions))).
+		WatchesRawSource(source.Channel(r.resumed, handler.Funcs{GenericFunc: r.wakeAll})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
-			UsePriorityQueue:        ptr.To(true),
+			UsePriorityQueue:        ptr.To(true), // see inTime
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 				time.Second, 30*time.Second),
 		}).
@@ -126,12 +132,13 @@ func (r *LoginSessionReconciler) Resume(ctx context.Context) {
 	}
 }
 
-func (r *LoginSessionReconciler) allSessions(ctx context.Context, _ client.Object) []reconcile.Request {
+func (r *LoginSessionReconciler) wakeAll(ctx context.Context, _ event.GenericEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	sessions, err := r.sessions(ctx)
-	if err != nil {
-		return nil // not of a cache that is started, which this comes after
+	prioritized, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request])
+	if err != nil || !ok { // not with a cache that is started, nor with the queue that was asked for
+		return
 	}
-	return requestsFor(sessions)
+	prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(inTime)}, requestsFor(sessions)...)
 }
 
 func requestsFor(sessions []v1alpha1.LoginSession) []reconcile.Request {

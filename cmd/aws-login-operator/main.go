@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -102,11 +103,17 @@ func run(ctx context.Context, options *options) error {
 	return err
 }
 
-// contend takes part in leader election, where that is asked for. The lease is
-// given up by release, after everything else: until then no other replica works.
+// contend has the reconciler work: at once, or in terms with leader election. The
+// lease is given up by release, after everything else: until then no other replica
+// works. The manager begins with it after the caches: who cannot read must not lead.
 func contend(ctx context.Context, mgr manager.Manager, options *options, reconciler *controllers.LoginSessionReconciler) (release func(), err error) {
 	if !options.leaderElect {
-		return func() {}, nil
+		var term atomic.Int64
+		reconciler.Term = term.Load
+		return func() {}, mgr.Add(checked(reconciler, func(ctx context.Context) {
+			term.Store(1)
+			reconciler.Resume(ctx)
+		}))
 	}
 	contended, err := lease.New(mgr.GetConfig(), mgr, options.lease(), reconciler.Resume)
 	if err != nil {
@@ -115,15 +122,25 @@ func contend(ctx context.Context, mgr manager.Manager, options *options, reconci
 	reconciler.Term = contended.Term
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	// The manager starts it after the caches: who cannot read must not lead.
-	begin := manager.RunnableFunc(func(context.Context) error {
-		running.Go(func() { contended.Run(ctx) })
-		return nil
-	})
-	return func() {
+	release = func() {
 		cancel()
 		running.Wait()
-	}, mgr.Add(begin)
+	}
+	return release, mgr.Add(checked(reconciler, func(context.Context) {
+		running.Go(func() { contended.Run(ctx) })
+	}))
+}
+
+// checked begins unless there is more to do than can be done. What fails here ends
+// the process, and so a rollout, before it has worked.
+func checked(reconciler *controllers.LoginSessionReconciler, begin func(context.Context)) manager.Runnable {
+	return manager.RunnableFunc(func(ctx context.Context) error {
+		if err := reconciler.CheckCapacity(ctx); err != nil {
+			return err
+		}
+		begin(ctx)
+		return nil
+	})
 }
 
 func newManager(config *rest.Config, options *options) (manager.Manager, error) {

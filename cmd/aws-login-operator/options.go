@@ -103,7 +103,7 @@ func (o *options) bind(flags *flag.FlagSet, getenv func(string) string) {
 	flags.DurationVar(&o.retryPeriod, "leader-election-retry-period", 2*time.Second, "the wait between tries to get or renew the lease")
 	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "comma-separated namespaces to watch; by default all")
 	flags.StringVar(&o.watchSelector, "watch-label-selector", "", "watch only LoginSessions with these labels")
-	flags.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 10, "how many LoginSessions are worked on at once")
+	flags.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 20, "how many LoginSessions are worked on at once")
 	flags.BoolVar(&o.nudgePods, "nudge-pods", false, "annotate the pods that mount a target whose credentials had run out, so that they see the new ones at once, and write events about them when the session ends")
 	flags.Float64Var(&o.signInQPS, "sign-in-qps", 10, "how many requests a second AWS Sign-In gets at most, for all sessions together; 0 for no limit")
 	flags.StringVar(&o.signInRegion, "sign-in-region", "us-east-1", "where sessions are refreshed that do not name their sign-in region")

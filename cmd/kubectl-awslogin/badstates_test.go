@@ -249,6 +249,18 @@ func testBadStates(t *testing.T, tests map[string]badState) {
 	}
 }
 
+func TestInterruptedQuestion(t *testing.T) {
+	s := newShell(t)
+	s.must(s.run("", "login", "--no-browser").err)
+	aws.SetPerson(bob)
+	ctx, interrupt := context.WithCancel(t.Context())
+	before := s.inventory()
+	r := s.runContext(ctx, reader(func([]byte) (int, error) { interrupt(); select {} }), "login", "--no-browser")
+	if !strings.Contains(r.messages, "[y/N] \nerror: interrupted; nothing was changed in the cluster") || s.inventory() != before {
+		t.Errorf("said:\n%s", r.messages)
+	}
+}
+
 func TestInterruptedSignIn(t *testing.T) {
 	for name, args := range map[string][]string{"in the browser": {"--no-browser"}, "at the prompt": {"--remote"}} {
 		t.Run(name, func(t *testing.T) {
@@ -256,7 +268,7 @@ func TestInterruptedSignIn(t *testing.T) {
 			ctx, interrupt := context.WithCancel(t.Context())
 			s.browse = func(string) { interrupt() }
 			before := s.inventory()
-			r := s.runContext(ctx, blocked{}, append([]string{"login"}, args...)...)
+			r := s.runContext(ctx, reader(func([]byte) (int, error) { select {} }), append([]string{"login"}, args...)...)
 			if !strings.Contains(r.messages, "error: interrupted; nothing was changed in the cluster") || s.inventory() != before {
 				t.Errorf("said:\n%s", r.messages)
 			}
@@ -264,10 +276,10 @@ func TestInterruptedSignIn(t *testing.T) {
 	}
 }
 
-// blocked is a terminal at which nobody types.
-type blocked struct{}
+// reader is a terminal.
+type reader func([]byte) (int, error)
 
-func (blocked) Read([]byte) (int, error) { select {} }
+func (r reader) Read(p []byte) (int, error) { return r(p) }
 
 // inventory has names and versions of all that a login may touch.
 func (s *shell) inventory() string {

@@ -46,9 +46,9 @@ func (o *destinationOptions) bind(flags *pflag.FlagSet) {
 type destination struct {
 	*cluster
 	*destinationOptions
-	session *v1alpha1.LoginSession // as it is, or as it will be created
-	exists  bool
-	region  string // of AWS Sign-In
+	session      *v1alpha1.LoginSession // as it is, or as it will be created
+	exists       bool
+	signInRegion string
 }
 
 // prepare finds the LoginSession, and has the API server try all that is to be
@@ -71,11 +71,11 @@ func (p *plugin) prepare(ctx context.Context, args []string, o *destinationOptio
 	if err != nil {
 		return nil, err
 	}
-	if d.region, err = d.pickRegion(likely, secret); err != nil {
+	if d.signInRegion, err = d.pickRegion(likely, secret); err != nil {
 		return nil, err
 	}
 	if !d.exists {
-		d.session.Spec.SignInRegion = d.region
+		d.session.Spec.SignInRegion = d.signInRegion
 	}
 	return d, d.rehearse(ctx)
 }
@@ -123,7 +123,7 @@ func (d *destination) checkTarget(ctx context.Context) error {
 
 // pickRegion has the operator's order.
 func (d *destination) pickRegion(likely string, secret *corev1.Secret) (string, error) {
-	asked, ruled := d.destinationOptions.region, d.session.Spec.SignInRegion
+	asked, ruled := d.region, d.session.Spec.SignInRegion
 	if asked != "" && ruled != "" && asked != ruled {
 		return "", fmt.Errorf("LoginSession %s signs in in %s (spec.signInRegion), and this would be a login in %s: make them equal first", d.session.Name, ruled, asked)
 	}
@@ -142,7 +142,6 @@ func (p *plugin) agree(ctx context.Context, d *destination, login *loginrefresh.
 	if login.Identity.IsRoot() && !d.allowRoot {
 		return errors.New("this is the account's root user, whose credentials no pod should have: sign in as another, or allow it with --allow-root")
 	}
-	p.say("Signed in as %s.", login.SessionName("account "+login.Identity.AccountID))
 	if flag := d.refusingFlag(ctx, login.Identity); flag != "" {
 		return fmt.Errorf("the operator's %s does not allow this: sign in as somebody else, or have the flag changed", flag)
 	}

@@ -87,7 +87,7 @@ func TestDoctorFindsWhatIsWrongWithAPod(t *testing.T) {
 		},
 		"nothing names the files": {
 			pod:  healthy(unset("AWS_CONFIG_FILE")),
-			want: []string{"pod/web: container app mounts Secret dev at " + mountPath + ", and nothing tells SDKs to look there: set AWS_CONFIG_FILE to " + mountPath + "/config"},
+			want: []string{"pod/web: container app mounts Secret dev at " + mountPath + ", and nothing in the pod tells SDKs to look there: set AWS_CONFIG_FILE to " + mountPath + "/config"},
 		},
 		"AWS_CONFIG_FILE is elsewhere": {
 			pod:  healthy(set("AWS_CONFIG_FILE", "/etc/aws/config")),

@@ -7,7 +7,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 var errNotInstalled = errors.New("the cluster does not know LoginSession: install the operator first, see its README")
@@ -18,14 +17,12 @@ func explain(err error) error {
 	switch {
 	case meta.IsNoMatchError(err):
 		return errNotInstalled
-	case clientcmd.IsEmptyConfig(err):
-		return errors.New("no cluster is configured: name one with --kubeconfig, --context or KUBECONFIG")
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("%w: sign in to the cluster again", err)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%w: ask who administers the cluster for this right, or name another namespace with -n", err)
 	case errors.As(err, &network):
-		return fmt.Errorf("the cluster cannot be reached: %w", err)
+		return fmt.Errorf("the cluster cannot be reached: %w: is it the one that you mean (--kubeconfig, --context, KUBECONFIG), and does it run?", err)
 	}
 	return err
 }

@@ -19,7 +19,7 @@ const silence = 5 * time.Second
 // deliver stores a login and follows what the operator makes of it.
 func (p *plugin) deliver(ctx context.Context, d *destination, login *loginrefresh.Login) error {
 	before := d.session.Status
-	if err := d.store(ctx, d, login.Identity.ARN, login.Bytes()); err != nil {
+	if err := d.store(ctx, d, login.SessionName(d.namespace+"/"+d.session.Name), login.Bytes()); err != nil {
 		return err
 	}
 	p.say("Secret %s has the login.", d.session.Spec.LoginCacheSecretRef.Name)

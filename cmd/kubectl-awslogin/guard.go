@@ -36,6 +36,9 @@ func refuses(args []string, who loginrefresh.Identity) (flag string) {
 	if who.IsRoot() && !slices.Contains(args, allowRootFlag) && !slices.Contains(args, allowRootFlag+"=true") {
 		return allowRootFlag
 	}
+	if who.ARN == "" {
+		return "" // the operator asks AWS STS
+	}
 	rules, err := guard.New(valuesOf(args, guard.AccountsFlag), valuesOf(args, guard.PrincipalsFlag))
 	if err != nil {
 		return "" // an operator does not start with these

@@ -37,6 +37,10 @@ func TestNobodyIsSignedInWhomTheOperatorRefuses(t *testing.T) {
 
 func TestFlagsThatRefuse(t *testing.T) {
 	root := loginrefresh.Identity{AccountID: "111122223333", ARN: "arn:aws:iam::111122223333:root"}
+	unknown := loginrefresh.Identity{AccountID: "111122223333"}
+	if got := refuses([]string{"--allowed-accounts=444455556666"}, unknown); got != "" {
+		t.Errorf("somebody of whom only AWS STS knows who they are is refused by %q", got)
+	}
 	for name, tt := range map[string]struct {
 		args []string
 		want string

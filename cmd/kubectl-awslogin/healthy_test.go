@@ -64,8 +64,11 @@ func TestDoctorFindsNothingWrongWithWhatWorks(t *testing.T) {
 		"a sidecar that is kept out":                {pod: healthy(beside(corev1.Container{Name: "shipper", Image: "x", Env: []corev1.EnvVar{{Name: "AWS_CONFIG_FILE", Value: "/dev/null"}}}))},
 		"a pod that is over":                        {pod: healthy(set("AWS_PROFILE", "prod"), runningFor(time.Hour), over)},
 		"a pod with AWS keys that is none of ours":  {pod: healthy(volume(func(v *corev1.SecretVolumeSource) { v.SecretName = "keys" }), at("/keys"), set("AWS_CONFIG_FILE", "/keys/config"), set("AWS_ACCESS_KEY_ID", "AKIA"))},
+		"a container beside it that mounts another target at the same path": {prepare: another, pod: healthy(beside(corev1.Container{
+			Name: "worker", Image: "python", Env: healthy().app.Env, VolumeMounts: []corev1.VolumeMount{{Name: "more", MountPath: mountPath}},
+		}), mountsMore)},
 		"two targets, of which config is of the other": {prepare: another, pod: healthy(func(p *patient) {
-			p.pod.Spec.Volumes = append(p.pod.Spec.Volumes, corev1.Volume{Name: "more", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "other"}}})
+			mountsMore(p)
 			p.app.VolumeMounts = append(p.app.VolumeMounts, corev1.VolumeMount{Name: "more", MountPath: "/more"})
 			set("AWS_CONFIG_FILE", "/more/login-config")(p)
 			set("AWS_LOGIN_CACHE_DIRECTORY", "/more/")(p)
@@ -98,6 +101,10 @@ func projected(p *patient) {
 	p.pod.Spec.Volumes[0].VolumeSource = corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
 		{Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "dev"}}},
 	}}}
+}
+
+func mountsMore(p *patient) {
+	p.pod.Spec.Volumes = append(p.pod.Spec.Volumes, corev1.Volume{Name: "more", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "other"}}})
 }
 
 func over(p *patient) { p.ended = true }

@@ -64,9 +64,10 @@ func (p *plugin) importLogin(ctx context.Context, args []string, o *importOption
 	if o.move && (d.session.Spec.Suspend || o.readyTimeout == 0) {
 		return errors.New("--move waits until the operator has refreshed the login: it needs a LoginSession that is not suspended, and time")
 	}
-	if login, err = login.InRegion(d.region); err != nil {
+	if login, err = login.InRegion(d.signInRegion); err != nil {
 		return err
 	}
+	p.say("AWS profile %s is signed in as %s.", found.Profile, login.SessionName("somebody in account "+login.Credentials.AccountID))
 	if err := p.agree(ctx, d, login); err != nil {
 		return fmt.Errorf("%w; nothing was changed in the cluster", err)
 	}

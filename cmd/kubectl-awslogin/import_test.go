@@ -84,6 +84,18 @@ func TestMovedLoginIsTheOperatorsAlone(t *testing.T) {
 	}
 }
 
+func TestLoginThatHasBeenThroughAnSDKIsImported(t *testing.T) {
+	s := newShell(t)
+	s.laptop("", aws, func(cache []byte) []byte {
+		return changed(cache, func(fields map[string]any) { delete(fields, "idToken") })
+	})
+	s.must(s.run("", "import").err)
+	s.must(s.run("", "import", "--yes").err) // again
+	if keys := len(s.secret("aws-login").Data); keys != 1 {
+		t.Errorf("the Secret has %d keys", keys)
+	}
+}
+
 func keyIDIn(t *testing.T, cache []byte) string {
 	t.Helper()
 	login, err := loginrefresh.Parse(cache)
@@ -182,13 +194,17 @@ func TestImportsThatAreRefused(t *testing.T) {
 
 func withRegion(region string) func([]byte) []byte {
 	return func(cache []byte) []byte {
-		var fields map[string]any
-		err := json.Unmarshal(cache, &fields)
-		fields["signInRegion"] = region
-		changed, encodeErr := json.Marshal(fields)
-		if err != nil || encodeErr != nil {
-			panic(errors.Join(err, encodeErr))
-		}
-		return changed
+		return changed(cache, func(fields map[string]any) { fields["signInRegion"] = region })
 	}
+}
+
+func changed(cache []byte, change func(map[string]any)) []byte {
+	var fields map[string]any
+	err := json.Unmarshal(cache, &fields)
+	change(fields)
+	written, encodeErr := json.Marshal(fields)
+	if err != nil || encodeErr != nil {
+		panic(errors.Join(err, encodeErr))
+	}
+	return written
 }

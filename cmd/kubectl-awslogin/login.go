@@ -64,11 +64,12 @@ func (p *plugin) login(ctx context.Context, args []string, o *loginOptions) erro
 	if err != nil {
 		return err
 	}
-	p.say("Signing in to AWS in %s for LoginSession %s in namespace %s.", d.region, d.session.Name, d.namespace)
-	login, err := p.signIn(ctx, signin.Flow{Client: client, Region: d.region, Port: o.port}, o)
+	p.say("Signing in to AWS in %s for LoginSession %s in namespace %s.", d.signInRegion, d.session.Name, d.namespace)
+	login, err := p.signIn(ctx, signin.Flow{Client: client, Region: d.signInRegion, Port: o.port}, o)
 	if err != nil {
 		return fmt.Errorf("%w; nothing was changed in the cluster", explainSignIn(err, o.timeout))
 	}
+	p.say("Signed in as %s.", login.Identity.ARN)
 	if err := p.agree(ctx, d, login); err != nil {
 		return fmt.Errorf("%w; nothing was changed in the cluster", err)
 	}

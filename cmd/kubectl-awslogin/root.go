@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -11,11 +13,12 @@ import (
 // plugin is what all commands share: where to read and write, and kubectl's flags.
 type plugin struct {
 	genericiooptions.IOStreams
-	flags *genericclioptions.ConfigFlags
+	answers *bufio.Reader // of In: one for all questions
+	flags   *genericclioptions.ConfigFlags
 }
 
 func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	p := &plugin{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true)}
+	p := &plugin{IOStreams: streams, answers: bufio.NewReader(streams.In), flags: genericclioptions.NewConfigFlags(true)}
 	p.flags.CacheDir = nil // nothing is cached
 	root := &cobra.Command{
 		Use:   "kubectl-awslogin",

@@ -50,7 +50,7 @@ type clipboard struct {
 
 func (c *clipboard) Read(p []byte) (int, error) {
 	if c.reader == nil {
-		c.reader = strings.NewReader(<-c.content + "\n")
+		c.reader = strings.NewReader(<-c.content)
 	}
 	return c.reader.Read(p)
 }
@@ -134,7 +134,8 @@ func (s *screen) Write(p []byte) (int, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if match := page.FindSubmatch(p); match != nil {
-		s.browsing.Go(func() { s.browse(string(match[1])) })
+		shown := string(match[1]) // p is the writer's again afterwards
+		s.browsing.Go(func() { s.browse(shown) })
 	}
 	return s.text.Write(p)
 }

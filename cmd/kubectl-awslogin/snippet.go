@@ -11,9 +11,7 @@ import (
 
 // printSnippet shows what a pod needs to use the credentials.
 func (p *plugin) printSnippet(session *v1alpha1.LoginSession) error {
-	_, err := fmt.Fprintf(p.Out, `LoginSession %s: Secret %s has the credentials. A pod uses them with
-
-%s`, session.Name, session.TargetSecretName(), snippet(session))
+	_, err := fmt.Fprintf(p.Out, "A pod uses the credentials in Secret %s with\n\n%s", session.TargetSecretName(), snippet(session))
 	return err
 }
 

@@ -97,10 +97,10 @@ var hashedName = regexp.MustCompile(`^[0-9a-f]{64}\.json$`)
 // put replaces the login cache in a Secret. A name that somebody chose for it stays;
 // one by `aws login` goes with its person, because the operator takes the only key
 // that ends in .json.
-func (d *destination) put(secret *corev1.Secret, arn string, cache []byte) {
+func (d *destination) put(secret *corev1.Secret, who string, cache []byte) {
 	key := d.session.Spec.LoginCacheSecretRef.Key
 	if key == "" {
-		key = awsfiles.LoginCacheFile(arn)
+		key = awsfiles.LoginCacheFile(who)
 		for _, old := range cacheKeys(secret) {
 			if hashedName.MatchString(old) {
 				delete(secret.Data, old)
@@ -120,7 +120,7 @@ const fieldOwner = client.FieldOwner("kubectl-awslogin")
 
 // store writes the login cache and then, where there is none, the LoginSession. If
 // that fails, the Secret goes again that is of no use without.
-func (d *destination) store(ctx context.Context, api client.Client, arn string, cache []byte) error {
+func (d *destination) store(ctx context.Context, api client.Client, who string, cache []byte) error {
 	name := d.session.Spec.LoginCacheSecretRef.Name
 	var created *corev1.Secret
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { // the operator may be refreshing the old login
@@ -128,7 +128,7 @@ func (d *destination) store(ctx context.Context, api client.Client, arn string, 
 		if err != nil {
 			return err
 		}
-		d.put(secret, arn, cache)
+		d.put(secret, who, cache)
 		if secret.ResourceVersion != "" {
 			return discreet(api.Update(ctx, secret, fieldOwner))
 		}

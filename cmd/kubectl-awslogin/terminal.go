@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +24,7 @@ func (p *plugin) ask(ctx context.Context, question string) (string, error) {
 	}
 	lines := make(chan line, 1)
 	go func() {
-		text, err := bufio.NewReader(p.In).ReadString('\n')
+		text, err := p.answers.ReadString('\n')
 		lines <- line{text, err}
 	}()
 	select {
@@ -51,8 +50,8 @@ func (p *plugin) confirm(ctx context.Context, yes bool, question string) error {
 	switch {
 	case errors.Is(err, errNoAnswer):
 		return errors.New("nobody is there to confirm it: run the command again with --yes")
-	case err != nil:
-		return err
+	case err != nil: // the context's
+		return errors.New("interrupted")
 	case !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes"):
 		return errors.New("not confirmed")
 	}

@@ -98,6 +98,7 @@ func firing(t *testing.T, rule rulefmt.Rule, history map[string]string) (since t
 func well() map[string]string {
 	return map[string]string{
 		`awslogin_overdue_sessions{pod="a"}`:                                                    "0x120",
+		`awslogin_sign_in_limit_used_ratio{pod="a"}`:                                            "0.4x120",
 		`awslogin_session_ready{namespace="data",name="dev",pod="a"}`:                           "1x120",
 		`awslogin_session_reason{namespace="data",name="dev",reason="Refreshed",pod="a"}`:       "1x120",
 		`awslogin_session_estimated_end_timestamp_seconds{namespace="data",name="dev",pod="a"}`: "43200x120",
@@ -119,6 +120,7 @@ func TestAlerts(t *testing.T) {
 		ready   = `awslogin_session_ready{namespace="data",name="dev",pod="a"}`
 		end     = `awslogin_session_estimated_end_timestamp_seconds{namespace="data",name="dev",pod="a"}`
 		next    = `awslogin_next_refresh_timestamp_seconds{namespace="data",name="dev",pod="a"}`
+		limit   = `awslogin_sign_in_limit_used_ratio{pod="a"}`
 	)
 	refreshed := because("Refreshed")
 	for name, row := range map[string]struct {
@@ -159,6 +161,10 @@ func TestAlerts(t *testing.T) {
 			10*time.Minute + 2*time.Minute + 30*time.Second + time.Minute, "data/dev is 3m 30s late."},
 		"a refresh is a minute late": {"AWSLoginRefreshLate", map[string]string{next: "600x22 1200x20 1800x20 2400x20 3000x20 3600x20"}, never, ""},
 		"no refresh is planned":      {"AWSLoginRefreshLate", map[string]string{next: ""}, never, ""},
+
+		"nearly all of the limit is needed":      {"AWSLoginSignInLimitNear", map[string]string{limit: "0.9x120"}, 10 * time.Minute, "90% of --sign-in-qps is needed"},
+		"nearly all of it is needed for minutes": {"AWSLoginSignInLimitNear", map[string]string{limit: "0.5x10 0.9x15 0.8x95"}, never, ""},
+		"there is no limit":                      {"AWSLoginSignInLimitNear", map[string]string{limit: ""}, never, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			history := well()

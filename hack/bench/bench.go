@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"awslogin.dev/operator/hack/show"
@@ -104,6 +106,7 @@ func (b *bench) breakPromise(format string, values ...any) {
 }
 
 func (b *bench) conclude(context.Context) error {
+	slices.SortFunc(b.report.Results, func(x, y *Result) int { return cmp.Compare(x.Sessions, y.Sessions) })
 	if err := b.writeFigures(); err != nil {
 		return err
 	}

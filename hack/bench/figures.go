@@ -56,6 +56,7 @@ type Ratios struct {
 type Cost struct {
 	PerSecond    float64  `json:"perSecond"`    // rotations
 	CPU          float64  `json:"cpu"`          // seconds of the operator or bare client, for one
+	Allocated    float64  `json:"allocated"`    // bytes of the operator, for one
 	APIServerCPU float64  `json:"apiServerCPU"` // seconds, for one
 	Requests     requests `json:"requests"`     // to the API server, for one
 }

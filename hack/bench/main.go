@@ -1,6 +1,6 @@
 // Bench measures what the operator costs, beside a floor that is measured in the same
 // run: a bare Kubernetes client that does nothing but the calls that no operator could
-// do without, with objects of the same number and size. docs/scale.md has results.
+// do without, with objects of the same number and size. docs/performance.md has results.
 //
 // The Kubernetes API server and the operator are real; AWS is internal/fakeaws.
 package main

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +24,7 @@ import (
 type operator struct {
 	*show.Process
 	startedAt time.Time
+	profiles  string // URL
 }
 
 // startOperator returns when the operator says that it knows the LoginSessions.
@@ -28,8 +33,12 @@ func (s *stage) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	profiles, err := controlplane.FreeAddress()
+	if err != nil {
+		return err
+	}
 	command := exec.Command(s.bench.operator,
-		"--metrics-bind-address=0", "--health-probe-bind-address="+probes, "--sign-in-qps=0",
+		"--metrics-bind-address=0", "--health-probe-bind-address="+probes, "--pprof-bind-address="+profiles, "--sign-in-qps=0",
 		fmt.Sprint("--max-concurrent-reconciles=", s.concurrency))
 	command.Env = []string{ // nothing of the person's
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "KUBECONFIG=" + s.kubeconfig,
@@ -40,7 +49,7 @@ func (s *stage) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.operator = &operator{Process: process, startedAt: startedAt}
+	s.operator = &operator{Process: process, startedAt: startedAt, profiles: "http://" + profiles + "/debug/pprof/"}
 	return show.WaitUntilOK(ctx, "http://"+probes+"/readyz")
 }
 
@@ -64,6 +73,31 @@ func (o *operator) cpu() (float64, error) {
 	}
 	stat, err := process.Stat()
 	return stat.CPUTime(), err
+}
+
+// allocated is how many bytes the process has allocated so far, as its heap profile
+// says in the end (runtime.MemStats).
+func (o *operator) allocated(ctx context.Context) (float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.profiles+"heap?debug=1", nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	profile, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	_, text, _ := strings.Cut(string(profile), "# TotalAlloc = ")
+	text, _, _ = strings.Cut(text, "\n")
+	bytes, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the operator's heap profile: %w", err)
+	}
+	return bytes, nil
 }
 
 // awaitIdle waits until the process uses next to no CPU: after the rotations it looks once

@@ -72,6 +72,7 @@ func (c columns) rotationRows() {
 	})
 	c.row("rotations per second", func(r *Result) string { return multiple("%.0f", r.Burst.PerSecond, r.Ratios.PerSecond) })
 	c.row("operator's CPU per rotation", func(r *Result) string { return multiple("%.1f ms", 1e3*r.Burst.CPU, r.Ratios.CPU) })
+	c.row("operator's allocations per rotation", func(r *Result) string { return fmt.Sprintf("%.0f KB", r.Burst.Allocated/1e3) })
 	c.row("API server's CPU per rotation", func(r *Result) string {
 		return multiple("%.1f ms", 1e3*r.Burst.APIServerCPU, r.Ratios.APIServerCPU)
 	})

@@ -17,10 +17,12 @@ import (
 
 // meter is what had been used at a moment.
 type meter struct {
-	at  time.Time
-	cpu float64 // of the operator
-	api apiServer
-	aws fakeaws.Stats
+	at        time.Time
+	cpu       float64 // of the operator
+	metering  float64 // of that, for telling what it had allocated
+	allocated float64 // by the operator, in bytes
+	api       apiServer
+	aws       fakeaws.Stats
 }
 
 func (s *stage) read(ctx context.Context) (m meter, err error) {
@@ -28,7 +30,15 @@ func (s *stage) read(ctx context.Context) (m meter, err error) {
 		return m, err
 	}
 	m.at, m.aws = time.Now(), s.aws.Stats()
+	before, err := s.operator.cpu()
+	if err != nil {
+		return m, err
+	}
+	if m.allocated, err = s.operator.allocated(ctx); err != nil {
+		return m, err
+	}
 	m.cpu, err = s.operator.cpu()
+	m.metering = m.cpu - before
 	return m, err
 }
 
@@ -37,7 +47,8 @@ func (before meter) cost(after meter, took time.Duration) Cost {
 	rotations := after.aws.Rotated - before.aws.Rotated
 	return Cost{
 		PerSecond:    float64(rotations) / took.Seconds(),
-		CPU:          (after.cpu - before.cpu) / float64(rotations),
+		CPU:          (after.cpu - after.metering - before.cpu) / float64(rotations),
+		Allocated:    (after.allocated - before.allocated) / float64(rotations),
 		APIServerCPU: (after.api.cpu - before.api.cpu) / float64(rotations),
 		Requests:     after.api.requests.since(before.api.requests).per(rotations),
 	}
@@ -87,12 +98,12 @@ func (s *stage) timeToGetReady() time.Duration {
 	return change + min(15*time.Second+s.firstStart*6/5, 5*time.Minute)
 }
 
-// goOnAt freezes the operator until a moment, and reads the meter before it.
+// goOnAt reads the meter, and freezes the operator until a moment.
 func (s *stage) goOnAt(ctx context.Context, moment time.Time) (before meter, err error) {
-	if err := s.operator.signal(syscall.SIGSTOP); err != nil {
+	if before, err = s.read(ctx); err != nil {
 		return before, err
 	}
-	if before, err = s.read(ctx); err != nil {
+	if err := s.operator.signal(syscall.SIGSTOP); err != nil {
 		return before, err
 	}
 	if err := s.countRefreshed(ctx); err != nil {

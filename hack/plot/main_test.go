@@ -18,7 +18,7 @@ func TestFiguresOfSeveralRunsAreDrawn(t *testing.T) {
 		}
 		paths = append(paths, path)
 	}
-	out := filepath.Join(folder, "scale.svg")
+	out := filepath.Join(folder, "performance.svg")
 	if err := run(out, paths); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestWithoutFiguresNothingIsDrawn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, paths := range map[string][]string{"no file": nil, "no results": {empty}, "a missing file": {"no-such-file"}} {
-		if err := run(filepath.Join(t.TempDir(), "scale.svg"), paths); err == nil {
+		if err := run(filepath.Join(t.TempDir(), "performance.svg"), paths); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -29,12 +29,19 @@ type use struct {
 // eachContainer makes a check of containers one of everything.
 func eachContainer(find func(*use) []Finding) func(*examination) []Finding {
 	return func(e *examination) (findings []Finding) {
-		for session, pod := range e.pairs() {
-			for _, container := range containers(pod) {
-				findings = append(findings, find(e.newUse(session, pod, &container))...)
-			}
+		for _, u := range e.uses {
+			findings = append(findings, find(u)...)
 		}
 		return findings
+	}
+}
+
+// prepareUses is the part of the work that all checks of containers have in common.
+func (e *examination) prepareUses() {
+	for session, pod := range e.pairs() {
+		for _, container := range containers(pod) {
+			e.uses = append(e.uses, e.newUse(session, pod, &container))
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ func configFileIsMounted(u *use) []Finding {
 	case asked || u.readsByItself():
 		return nil
 	}
-	return u.found(remedy, "mounts Secret %s at %s, and nothing tells SDKs to look there", folders[0].Secret, folders[0].path)
+	return u.found(remedy, "mounts Secret %s at %s, and nothing in the pod tells SDKs to look there", folders[0].Secret, folders[0].path)
 }
 
 // readsByItself says whether the program may find the files without a variable: it is told

@@ -43,6 +43,8 @@ type examination struct {
 	caches      map[string]*corev1.Secret               // those that are there, by name
 	sources     sources                                 // of environment variables
 
+	uses []*use // of each LoginSession's target by each container
+
 	mayNot []string // what signing in again needs
 }
 
@@ -77,6 +79,7 @@ func (e *examination) gather(ctx context.Context) error {
 			e.report.LookedAt = append(e.report.LookedAt, step.looked)
 		}
 	}
+	e.prepareUses()
 	return nil
 }
 

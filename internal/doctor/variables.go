@@ -74,7 +74,7 @@ func nothingShadows(u *use) (findings []Finding) {
 // nothing to do with AWS needs none, and one with credentials of its own neither.
 func filesAreMounted(u *use) []Finding {
 	target := u.session.TargetSecretName()
-	if len(u.mounts) > 0 || u.variablesFrom(target) != "" || !u.isMountedBySibling() {
+	if u.mountsAnyTarget() || u.variablesFrom(target) != "" || !u.isMountedBySibling() {
 		return nil
 	}
 	remedy := "mount it there too, at " + u.session.Spec.Target.MountPath
@@ -87,6 +87,10 @@ func filesAreMounted(u *use) []Finding {
 		return u.found(remedy, "has AWS variables, and does not mount Secret %s as another container of the pod does", target)
 	}
 	return nil
+}
+
+func (u *use) mountsAnyTarget() bool {
+	return slices.ContainsFunc(mountsOf(u.pod, u.container), func(m mount) bool { return u.targetOf(m.Secret) != nil })
 }
 
 func (u *use) isMountedBySibling() bool {
