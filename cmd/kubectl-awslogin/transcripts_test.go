@@ -31,7 +31,7 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 		s.leaveNothing()
 	}
 	s.browserProgram("exit")
-	cache := filepath.Dir(s.laptop("", aws, nil).path)
+	cache := filepath.Dir(s.laptop("dev", aws, nil).path)
 	text := document(t)
 	steps := []struct {
 		name    string
@@ -41,7 +41,7 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 	}{
 		{"login", nil, "login dev --workload-region us-east-1", ""},
 		{"login-again", nil, "login", ""},
-		{"import", nil, "import -n batch --move", ""},
+		{"import", nil, "import -n batch --profile dev --move", ""},
 		{"status", func() { s.admit(healthy(ofKind("ReplicaSet", "web-7d9f"), named("web-7d9f-x2x7k"))) }, "status", ""},
 		{"status-all", nil, "status -A", ""},
 		{"refresh", nil, "refresh", ""},

@@ -49,7 +49,7 @@ func (d *demo) login(ctx context.Context) error {
 		return fmt.Errorf("kubectl awslogin login: %w", err)
 	}
 	d.Below("\n")
-	d.Say("from nothing to Ready took %s, with a person who consents at once", seconds(time.Since(typed)))
+	d.Say("Ready %s after that command was typed, by a person who consents at once", seconds(time.Since(typed)))
 	return nil
 }
 

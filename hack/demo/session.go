@@ -148,6 +148,7 @@ type session struct {
 }
 
 // observe says so when the condition Ready changes; its message may change more often.
+// What is said about an earlier spec does not count.
 func (s *session) observe(object client.Object) {
 	status := object.(*v1alpha1.LoginSession).Status
 	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ReadyCondition)
