@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +18,8 @@ var (
 	entry     = regexp.MustCompile("(?m)^### (.*)$")
 	entryName = regexp.MustCompile("`([A-Za-z]+)`")
 	alertName = regexp.MustCompile(`(?m)^ +- alert: (\w+)$`)
+	// harmless commands need no person, and nothing that only a cluster with nodes has.
+	harmless = regexp.MustCompile(`(?m)^kubectl (?:--namespace awslogin-system )?(?:get|describe|patch|auth can-i) .*$`)
 )
 
 // reasons are the values of the API's constants whose names begin with Reason.
@@ -69,6 +72,53 @@ func TestTroubleshootingHasAnEntryForEveryReasonAndAlert(t *testing.T) {
 		slices.Sort(existing)
 		if len(existing) < 5 || !slices.Equal(documented, existing) {
 			t.Errorf("%s: documented are\n%v, existing\n%v", section, documented, existing)
+		}
+	}
+}
+
+// troubled is what the page's commands are about.
+const troubled = `
+apiVersion: awslogin.dev/v1alpha1
+kind: LoginSession
+metadata: {name: dev}
+spec: {loginCacheSecretRef: {name: dev-login}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: dev-login}
+stringData: {login.json: "{}"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: dev}
+`
+
+func TestTroubleshootingCommandsWork(t *testing.T) {
+	apply(t, kustomize(t, "default"))
+	if err := makeNamespace("troubled"); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, []byte(troubled), "--namespace", "troubled")
+	own := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(own, environment.KubeConfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kubectl := environment.ControlPlane.KubectlPath
+	t.Setenv("KUBECONFIG", own)
+	t.Setenv("PATH", filepath.Dir(kubectl)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	run(t, nil, kubectl, "config", "set-context", "--current", "--namespace", "troubled")
+	commands := harmless.FindAllString(read(t, filepath.Join(controlplane.Root(), "docs", "troubleshooting.md")), -1)
+	if len(commands) < 20 {
+		t.Errorf("there are only %d", len(commands))
+	}
+	for _, command := range commands {
+		if strings.Contains(command, "$pod") {
+			continue // no pod runs here
+		}
+		// What the operator may not do is an answer too, with exit code 1.
+		_, complaints := run(t, nil, "sh", "-c", command+"\ntrue")
+		if complaints != "" && !strings.HasPrefix(complaints, "No resources found") {
+			t.Errorf("%s\n%s", command, complaints)
 		}
 	}
 }
