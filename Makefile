@@ -28,9 +28,9 @@ run: ## Run the operator against the current kubeconfig.
 	go run ./cmd/aws-login-operator $(ARGS)
 
 .PHONY: demo
-demo: build controlplane ## Show the whole thing without AWS and without a cluster (KEEP=1 stays up, ROLE=1 assumes a role).
+demo: build controlplane ## Show the whole thing without AWS and without a cluster (KEEP=1 stays up, ROLE=1 assumes a role, LOGIN=1 signs in with kubectl awslogin).
 	@go build -o bin/demo ./hack/demo
-	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role)
+	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role) $(if $(LOGIN),-login bin/kubectl-awslogin)
 
 .PHONY: test
 test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
@@ -46,6 +46,10 @@ test-sdks: sdks ## Real AWS SDKs live through rotations, and a table of it (PYTH
 test-browser: controlplane ## A person signs in with kubectl awslogin login in Chromium without a screen.
 	@hack/chromium.sh
 	cd test/browser && KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 -timeout 5m ./...
+
+.PHONY: transcripts
+transcripts: controlplane ## Write into docs/kubectl-awslogin.md what its commands print.
+	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin -run TestTranscripts -update
 
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).

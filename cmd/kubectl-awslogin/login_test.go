@@ -172,10 +172,8 @@ func TestLoginReplacesOneThatIsBeingRefreshed(t *testing.T) {
 
 func TestBrowserIsOpened(t *testing.T) {
 	s := newShell(t)
-	folder := t.TempDir()
-	opened := filepath.Join(folder, "opened")
-	s.must(os.WriteFile(filepath.Join(folder, "xdg-open"), []byte("#!/bin/sh\necho \"$1\" >"+opened+"\n"), 0o700))
-	t.Setenv("PATH", folder+":"+os.Getenv("PATH"))
+	opened := filepath.Join(t.TempDir(), "opened")
+	s.browserProgram(`echo "$1" >` + opened)
 	shown := ""
 	s.browse = func(page string) {
 		shown = page

@@ -5,6 +5,8 @@ import (
 	"context"
 	"html"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -61,8 +63,27 @@ func newShell(t *testing.T) *shell {
 	s := &shell{T: t, kubeconfig: kubeconfig}
 	s.must(api.Create(t.Context(), namespace))
 	s.namespace = namespace.Name
+	s.leaveNothing()
 	s.browse = func(page string) { s.consent(page, "allow") }
 	return s
+}
+
+// leaveNothing of the namespace that later tests could see.
+func (s *shell) leaveNothing() {
+	namespace := s.namespace
+	s.Cleanup(func() {
+		for _, kind := range []client.Object{&v1alpha1.LoginSession{}, &corev1.Secret{}, &corev1.Pod{}} {
+			s.must(api.DeleteAllOf(context.Background(), kind, client.InNamespace(namespace)))
+		}
+	})
+}
+
+// browserProgram is what opens pages, a shell script; the person is who reads them.
+func (s *shell) browserProgram(script string) {
+	s.Helper()
+	folder := s.TempDir()
+	s.must(os.WriteFile(filepath.Join(folder, "xdg-open"), []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+	s.Setenv("PATH", folder+":"+os.Getenv("PATH"))
 }
 
 func (s *shell) must(err error) {

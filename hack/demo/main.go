@@ -19,6 +19,7 @@ import (
 // settings are the command line.
 type settings struct {
 	operator string        // path of the operator's binary
+	plugin   string        // path of the kubectl plugin to sign in with; empty for a login cache that is there
 	duration time.Duration // of the observation
 	lifetime time.Duration // of credentials
 	keep     bool
@@ -46,6 +47,7 @@ func parseSettings(args []string) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.StringVar(&s.operator, "operator", "bin/aws-login-operator", "the operator's binary, which make build provides")
+	flags.StringVar(&s.plugin, "login", "", "sign in with the kubectl plugin at this path, which make build provides, instead of storing a login cache")
 	flags.DurationVar(&s.duration, "duration", 45*time.Second, "how long to watch rotations")
 	flags.DurationVar(&s.lifetime, "lifetime", 18*time.Second, "how long credentials live; AWS says 15m")
 	flags.BoolVar(&s.keep, "keep", false, "stay up after the summary, until Ctrl-C")

@@ -37,8 +37,12 @@ const (
 	owner = client.FieldOwner("demo")
 )
 
-// signIn is `aws login`, and the Secret that people make of the file it wrote.
+// signIn is `aws login`, and the Secret that people make of the file it wrote; or the
+// kubectl plugin's one command for both.
 func (d *demo) signIn(ctx context.Context) error {
+	if d.plugin != "" {
+		return d.login(ctx)
+	}
 	login := d.aws.Login(person)
 	secret := applycorev1.Secret(loginCacheSecret, namespace).
 		WithData(map[string][]byte{"login.json": login.Cache()})
@@ -50,7 +54,8 @@ func (d *demo) signIn(ctx context.Context) error {
 }
 
 // applySession applies the sample, changed in one field: a pod's mount path
-// cannot be mounted here. With a role it has another. It returns when the operator says that all is well.
+// cannot be mounted here. With a role it has another. Of a LoginSession that is there
+// already this is the only change. It returns when the operator says that all is well.
 func (d *demo) applySession(ctx context.Context) error {
 	object, err := readSample()
 	if err != nil {
@@ -67,12 +72,16 @@ func (d *demo) applySession(ctx context.Context) error {
 			return err
 		}
 	}
-	d.session = &session{ready: make(chan struct{}), show: d.Show}
-	go d.watch(ctx, &v1alpha1.LoginSessionList{}, sessionName, d.session.observe)
-	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), owner); err != nil {
+	if err := d.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), owner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("apply %s: %w", sample, err)
 	}
-	d.Say("applied %s, with %s", sample, changes)
+	if d.plugin == "" {
+		d.Say("applied %s, with %s", sample, changes)
+	} else {
+		d.Say("changed the LoginSession for this machine, which has no pods: %s", changes)
+	}
+	d.session = &session{ready: make(chan struct{}), show: d.Show}
+	go d.watch(ctx, &v1alpha1.LoginSessionList{}, sessionName, d.session.observe)
 	if err := d.session.waitReady(ctx); err != nil {
 		return err
 	}
@@ -139,9 +148,11 @@ type session struct {
 }
 
 // observe says so when the condition Ready changes; its message may change more often.
+// What is said about an earlier spec does not count.
 func (s *session) observe(object client.Object) {
-	ready := meta.FindStatusCondition(object.(*v1alpha1.LoginSession).Status.Conditions, v1alpha1.ReadyCondition)
-	if ready == nil {
+	status := object.(*v1alpha1.LoginSession).Status
+	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ReadyCondition)
+	if ready == nil || status.ObservedGeneration != object.GetGeneration() {
 		return
 	}
 	s.mu.Lock()
