@@ -110,7 +110,8 @@ lint: $(TOOLS)/golangci-lint ## Lint.
 verify: manifests ## Check that generated files and go.mod are up to date.
 	go mod tidy
 	cd test/browser && go mod tidy
-	git diff --exit-code -- api config go.mod go.sum test/browser
+	cd hack/recipes && go mod tidy
+	git diff --exit-code -- api config go.mod go.sum test/browser hack/recipes
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)
