@@ -45,13 +45,13 @@ func TestOperatorDoesNotStartWhereItCouldNotKeepUp(t *testing.T) {
 }
 
 func TestNewLoginSessionIsNotStuckBehindThoseThatAreDue(t *testing.T) {
-	const many = 20
+	const many = 30
 	s := newStage(t)
 	l := s.newLine()
 	for i := range many {
 		s.own(fmt.Sprint("s-", i), "")
 	}
-	s.start([]string{"--max-concurrent-reconciles=1"}, l.environment...)
+	s.start([]string{"--max-concurrent-reconciles=1", "--sign-in-qps=0"}, l.environment...)
 	for i := range many {
 		s.awaitReady(fmt.Sprint("s-", i), metav1.ConditionTrue, "Refreshed")
 	}
@@ -71,18 +71,19 @@ func TestNewLoginSessionIsNotStuckBehindThoseThatAreDue(t *testing.T) {
 	s.await("all are due", func() bool {
 		due := 0
 		for i := range many {
-			if next := s.get(fmt.Sprint("s-", i)).Status.NextRefreshAt; next != nil && next.Time.Before(time.Now()) {
+			if next := s.get(fmt.Sprint("s-", i)).Status.NextRefreshAt; next != nil && time.Since(next.Time) > time.Second {
 				due++
 			}
 		}
 		return due == many
 	})
 	s.own("new", "")
-	for range many / 4 {
+	others := 0
+	for ; others < many && !meta.IsStatusConditionTrue(s.get("new").Status.Conditions, "Ready"); others++ {
 		gate <- struct{}{} // when the next one asks, the one before is done
 	}
-	if ready := meta.FindStatusCondition(s.get("new").Status.Conditions, "Ready"); ready == nil || ready.Status != metav1.ConditionTrue {
-		t.Errorf("after %d others it is %v", many/4, ready)
+	if others > many*2/3 { // some may go before the operator has heard of the new one
+		t.Errorf("it is Ready after %d others", others)
 	}
 	l.Judge(nil)
 	close(gate)
