@@ -207,16 +207,7 @@ func TestDoctorFindsWhatIsWrongWithAPod(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := signedIn(t, func(session *v1alpha1.LoginSession) {
-				if tt.session != nil {
-					tt.session(session)
-				}
-			})
-			if tt.prepare != nil {
-				tt.prepare(s)
-			}
-			s.admit(tt.pod)
-			s.expectDiagnosis(tt.want...)
+			expectDiagnosisOf(t, tt.session, tt.prepare, tt.pod, tt.want...)
 		})
 	}
 }

@@ -75,16 +75,7 @@ func TestDoctorFindsNothingWrongWithWhatWorks(t *testing.T) {
 		})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := signedIn(t, func(session *v1alpha1.LoginSession) {
-				if tt.session != nil {
-					tt.session(session)
-				}
-			})
-			if tt.prepare != nil {
-				tt.prepare(s)
-			}
-			s.admit(tt.pod)
-			s.expectDiagnosis()
+			expectDiagnosisOf(t, tt.session, tt.prepare, tt.pod)
 		})
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -137,4 +138,20 @@ func (s *shell) admit(p *patient) {
 		})
 	}
 	s.must(api.Status().Update(s.Context(), p.pod))
+}
+
+// expectDiagnosisOf has the doctor look at a pod; session and prepare, which change what
+// it finds there, may be nil.
+func expectDiagnosisOf(t *testing.T, session func(*v1alpha1.LoginSession), prepare func(*shell), pod *patient, want ...string) {
+	t.Helper()
+	s := signedIn(t, func(created *v1alpha1.LoginSession) {
+		if session != nil {
+			session(created)
+		}
+	})
+	if prepare != nil {
+		prepare(s)
+	}
+	s.admit(pod)
+	s.expectDiagnosis(want...)
 }
