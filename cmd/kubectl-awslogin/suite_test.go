@@ -16,6 +16,7 @@ import (
 
 	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
+	"awslogin.dev/operator/internal/scheme"
 )
 
 // The suite has a real API server, the real operator, and an imitation of AWS.
@@ -48,7 +49,7 @@ func runSuite(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = environment.Stop() }()
-	if api, err = client.New(environment.Config, client.Options{Scheme: controlplane.Scheme()}); err != nil {
+	if api, err = client.New(environment.Config, client.Options{Scheme: scheme.New()}); err != nil {
 		return 0, err
 	}
 	kubeconfig = filepath.Join(folder, "kubeconfig")

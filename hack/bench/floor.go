@@ -20,7 +20,7 @@ import (
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/hack/show"
-	"awslogin.dev/operator/internal/controlplane"
+	"awslogin.dev/operator/internal/scheme"
 )
 
 // floorArgument makes this program the bare client, a process of its own as the operator is.
@@ -85,7 +85,7 @@ func playFloor(ctx context.Context, args []string) error {
 		return err
 	}
 	config.QPS = -1 // as the operator's
-	api, err := client.New(config, client.Options{Scheme: controlplane.Scheme()})
+	api, err := client.New(config, client.Options{Scheme: scheme.New()})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
+	"awslogin.dev/operator/internal/scheme"
 )
 
 // awsLifetime is how long credentials of a login session live at AWS.
@@ -45,7 +46,7 @@ func (s *stage) start(ctx context.Context) error {
 	}
 	s.CleanUp(environment.Stop)
 	s.admin = environment.Config
-	if s.api, err = client.New(s.admin, client.Options{Scheme: controlplane.Scheme()}); err != nil {
+	if s.api, err = client.New(s.admin, client.Options{Scheme: scheme.New()}); err != nil {
 		return err
 	}
 	user, err := controlplane.AddOperator(ctx, environment, s.api, "default")

@@ -18,7 +18,7 @@ import (
 
 	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/hack/show"
-	"awslogin.dev/operator/internal/controlplane"
+	"awslogin.dev/operator/internal/scheme"
 )
 
 // watcher sees every LoginSession and every target Secret change.
@@ -44,7 +44,7 @@ type tally struct {
 
 func (s *stage) watch(ctx context.Context) (*watcher, error) {
 	objects, err := cache.New(s.admin, cache.Options{
-		Scheme: controlplane.Scheme(),
+		Scheme: scheme.New(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})},
 		},

@@ -16,6 +16,7 @@ import (
 	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
+	"awslogin.dev/operator/internal/scheme"
 )
 
 // awsLifetime is how long credentials of a login session live at AWS. Times of
@@ -94,7 +95,7 @@ func (d *demo) startControlPlane(context.Context) error {
 		return err
 	}
 	d.kubectlBin = filepath.Join(binaries(), "kubectl")
-	if d.client, err = client.NewWithWatch(environment.Config, client.Options{Scheme: controlplane.Scheme()}); err != nil {
+	if d.client, err = client.NewWithWatch(environment.Config, client.Options{Scheme: scheme.New()}); err != nil {
 		return err
 	}
 	version, err := discovery.NewDiscoveryClientForConfigOrDie(environment.Config).ServerVersion()

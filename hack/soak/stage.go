@@ -13,6 +13,7 @@ import (
 	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
 	"awslogin.dev/operator/internal/faultproxy"
+	"awslogin.dev/operator/internal/scheme"
 )
 
 // ownNamespace is the operator's, with its lease.
@@ -41,7 +42,7 @@ func (k *soak) startControlPlane(ctx context.Context) error {
 		return err
 	}
 	k.CleanUp(environment.Stop)
-	if k.api, err = client.NewWithWatch(environment.Config, client.Options{Scheme: controlplane.Scheme()}); err != nil {
+	if k.api, err = client.NewWithWatch(environment.Config, client.Options{Scheme: scheme.New()}); err != nil {
 		return err
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ownNamespace}}

@@ -8,18 +8,10 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
-
-	"awslogin.dev/operator/internal/scheme"
 )
-
-// Scheme knows the kinds of Kubernetes and the project's own.
-func Scheme() *runtime.Scheme {
-	return scheme.New()
-}
 
 // AddOperator adds a user for the operator, bound to the generated role and nothing
 // else. Its lease may be in one namespace, which exists.
