@@ -29,7 +29,7 @@ run: ## Run the operator against the current kubeconfig.
 
 .PHONY: demo
 demo: build controlplane ## Show the whole thing without AWS and without a cluster (KEEP=1 stays up, ROLE=1 assumes a role, LOGIN=1 signs in with kubectl awslogin).
-	@go build -o bin/demo ./hack/demo
+	@go build -o bin/ ./hack/demo ./hack/workload
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role) $(if $(LOGIN),-login bin/kubectl-awslogin)
 
 .PHONY: test
