@@ -102,7 +102,7 @@ sdks: ## Install the AWS SDKs that tests run: from Debian, npm and Go modules.
 	@hack/sdks/install.sh
 
 # What the chart takes from config/ as it is.
-CHART_FILES := $(wildcard config/crd/bases/*.yaml config/rbac/*role.yaml) config/nudge/component/role_patch.yaml \
+CHART_FILES := config/crd/bases/*.yaml config/rbac/*role.yaml config/nudge/component/role_patch.yaml \
 	config/injection/inject.yaml config/injection/refuse.yaml \
 	config/prometheus/podmonitor.yaml config/prometheus/rules.yaml config/prometheus/dashboard.json
 
