@@ -48,6 +48,22 @@ test-browser: controlplane ## A person signs in with kubectl awslogin login in C
 	@hack/chromium.sh
 	cd test/browser && KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 -timeout 5m ./...
 
+# What scripts need that run in a cluster: kubectl, helm, kind and the plugin.
+IN_CLUSTER = PATH="$(CONTROLPLANE):$(TOOLS):$(BIN):$$PATH" hack/kind/cluster.sh
+
+.PHONY: kind-demo
+kind-demo: cluster-programs $(TOOLS)/kind ## Show rotations in real pods, in a cluster of kind with a fake AWS (KEEP=1 keeps it). Needs Docker.
+	@CLUSTER=kind $(IN_CLUSTER) hack/kind/demo.sh
+
+.PHONY: node-demo
+node-demo: cluster-programs ## The same without Docker, on Linux as root (KEEP=1 opens a shell at the end).
+	@CLUSTER=node $(IN_CLUSTER) hack/kind/demo.sh
+
+.PHONY: test-e2e
+test-e2e: cluster-programs $(TOOLS)/kind ## Test in a real cluster: kind where Docker answers, else as node-demo (CLUSTER=kind or CLUSTER=node).
+	@go test -c -o bin/cluster.test ./test/cluster
+	@$(IN_CLUSTER) hack/kind/e2e.sh
+
 .PHONY: transcripts
 transcripts: controlplane ## Write into docs/kubectl-awslogin.md what its commands print.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin -run TestTranscripts -update
@@ -97,6 +113,10 @@ docker-build: ## Build the image.
 controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
 	@hack/controlplane/build.sh $(BIN)/controlplane
 
+.PHONY: cluster-programs
+cluster-programs: build controlplane $(TOOLS)/helm
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./hack/fakeaws ./hack/workload
+
 .PHONY: sdks
 sdks: ## Install the AWS SDKs that tests run: from Debian, npm and Go modules.
 	@hack/sdks/install.sh
@@ -123,7 +143,8 @@ verify: manifests ## Check that generated files and go.mod are up to date.
 	cd test/browser && go mod tidy
 	cd hack/recipes && go mod tidy
 	cd hack/helm && go mod tidy
-	git diff --exit-code -- api charts config go.mod go.sum test/browser hack/recipes hack/helm
+	cd hack/kind && go mod tidy
+	git diff --exit-code -- api charts config go.mod go.sum test/browser hack/recipes hack/helm hack/kind
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)
@@ -133,6 +154,10 @@ $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go
 $(TOOLS)/golangci-lint: hack/lint/go.mod
 	@mkdir -p $(TOOLS)
 	cd hack/lint && go build -o $(TOOLS)/golangci-lint tool
+
+$(TOOLS)/kind: hack/kind/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/kind && go build -o $(TOOLS)/kind tool
 
 # Helm 3 is for tests. It costs little more, as both share what they are made of.
 $(TOOLS)/helm: hack/helm/go.mod
