@@ -42,14 +42,16 @@ in_kind() {
 }
 
 in_node() {
-	local images=()
-	mapfile -t images < <(
+	local archive archives images=()
+	archives=$(
 		hack/node/images.sh operator
 		hack/node/images.sh program fake-aws bin/fakeaws
 		hack/node/images.sh program workload bin/workload
 		hack/node/images.sh boto3
 	)
-	exec hack/node/node.sh run "${images[@]/#/--image=}" -- "$@"
+	for archive in $archives; do images+=(--image "$archive"); done
+	# The sync frequency is that of cluster.yaml.
+	SYNC_FREQUENCY=3s exec hack/node/node.sh run "${images[@]}" -- "$@"
 }
 
 export CLUSTER=${CLUSTER:-$(docker info >/dev/null 2>&1 && echo kind || echo node)}

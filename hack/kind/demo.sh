@@ -17,7 +17,7 @@ sign_in() {
 	until curl --silent --output /dev/null http://127.0.0.1:$port/; do sleep 0.2; done
 	export AWS_ENDPOINT_URL_SIGNIN=http://127.0.0.1:$port
 	show kubectl awslogin login dev --namespace demo --workload-region us-east-1 --no-browser 2>&1 |
-		while read -r line; do
+		while IFS= read -r line; do
 			echo "$line"
 			case $line in http://*) bin/fakeaws browse "$line" && echo "(alice opens it and consents)" ;; esac
 		done
@@ -27,7 +27,7 @@ sign_in() {
 rotations() {
 	local line key last=
 	printf '$ kubectl logs --namespace demo --follow deployment/boto3   # the first call with each access key\n'
-	timeout "$1" kubectl logs --namespace demo --follow deployment/boto3 | while read -r line; do
+	timeout "$1" kubectl logs --namespace demo --follow deployment/boto3 | while IFS= read -r line; do
 		key=${line##*accessKeyId}
 		[ "$key" = "$last" ] || echo "$line"
 		last=$key

@@ -151,7 +151,7 @@ control_plane() {
 }
 
 kubelet_and_network() {
-	echo "cgroupRoot: /$(basename "$state")" >>"$node/etc/kubelet.yaml"
+	printf '%s\n' "cgroupRoot: /$(basename "$state")" "syncFrequency: ${SYNC_FREQUENCY:-1m}" >>"$node/etc/kubelet.yaml"
 	start kubelet --config "$node/etc/kubelet.yaml" --kubeconfig "$node/kubelet.kubeconfig" --root-dir "$node/kubelet" \
 		--cert-dir "$node/pki" --hostname-override node --node-ip "$address"
 	start kube-proxy --config "$node/etc/kube-proxy.yaml" --hostname-override node

@@ -5,7 +5,8 @@
 #
 #   node.sh run [--image ARCHIVE]... -- COMMAND [ARGUMENT]...
 #       starts the cluster, imports the images (archives of docker or OCI), runs the
-#       command inside with KUBECONFIG of an administrator, and exits as it does
+#       command inside with KUBECONFIG of an administrator, and exits as it does.
+#       SYNC_FREQUENCY=3s has the kubelet sync each pod that often, instead of 1m
 #   node.sh build
 #       only puts what is needed into bin/
 #   node.sh check
@@ -18,7 +19,7 @@ root=$(cd "$here/../.." && pwd)
 
 say() { printf 'node: %s\n' "$*" >&2; }
 usage() {
-	sed -n '6,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+	sed -n '6,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
 	exit 2
 }
 impossible() {
