@@ -80,5 +80,5 @@ if [ "$CLUSTER" = kind ]; then
 	say "and delete it with:  $PWD/bin/tools/kind delete cluster --name awslogin-demo"
 else
 	say "in this shell, whose end is the end of the cluster"
-	exec bash -i
+	exec script --quiet --command bash /dev/null # in a terminal of its own Ctrl-C ends what runs in the shell only
 fi

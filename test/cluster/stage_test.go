@@ -29,10 +29,16 @@ type stage struct {
 func newStage(t *testing.T, name string) *stage {
 	t.Helper()
 	s := &stage{T: t, namespace: name}
-	s.must(api.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name:   name,
 		Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-	}}))
+	}}
+	s.must(api.Create(t.Context(), namespace))
+	t.Cleanup(func() { // a cluster that is kept may be tested again
+		if err := client.IgnoreNotFound(api.Delete(context.Background(), namespace)); err != nil {
+			t.Error(err)
+		}
+	})
 	return s
 }
 

@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"awslogin.dev/operator/api/v1alpha1"
+)
+
+func TestSessionGoesOnWithANewLogin(t *testing.T) {
+	s := newStage(t, "renewed")
+	s.signIn()
+	s.applySession()
+	s.awaitReady(metav1.ConditionTrue, v1alpha1.ReasonRefreshed)
+	s.endSession()
+	s.awaitReady(metav1.ConditionFalse, v1alpha1.ReasonReloginRequired)
+	s.signIn()
+	s.awaitReady(metav1.ConditionTrue, v1alpha1.ReasonRefreshed)
+}
+
+func TestTargetGoesWithItsLoginSession(t *testing.T) {
+	needPods(t) // or rather the garbage collector
+	s := newStage(t, "deleted")
+	s.signIn()
+	s.applySession()
+	s.awaitReady(metav1.ConditionTrue, v1alpha1.ReasonRefreshed)
+	s.run("", kubectl, "delete", "loginsession", "dev", "--namespace", s.namespace)
+	s.await("the target Secret is gone", func() bool { return s.isGone(&corev1.Secret{}, "dev") })
+	if s.isGone(&corev1.Secret{}, "dev-login") {
+		t.Error("the login cache, which is the person's, is gone too")
+	}
+}
+
+// TestPodsGoOnThroughEverything is one story, since every part of it takes a
+// rotation or two: programs with boto3 and with the AWS SDK for Go, one of them with
+// a label alone, call AWS STS five times a second, and no call may fail. It is the
+// last test, because it uninstalls the operator.
+func TestPodsGoOnThroughEverything(t *testing.T) {
+	needPods(t)
+	s := newStage(t, "demo")
+	s.signIn()
+	s.applySession()
+	s.awaitReady(metav1.ConditionTrue, v1alpha1.ReasonRefreshed)
+	p := s.startPods()
+
+	s.Run("rotations", func(*testing.T) { p.awaitRotations(3) })
+	s.Run("the leader is deleted", func(*testing.T) {
+		before := s.leader()
+		s.run("", kubectl, "delete", "pod", before, "--namespace", operatorNamespace, "--wait=false")
+		p.awaitRotations(1)
+		if s.leader() == before {
+			t.Errorf("%s still leads", before)
+		}
+	})
+	s.Run("the chart is upgraded", func(*testing.T) {
+		before := s.leader()
+		s.upgrade()
+		p.awaitRotations(1)
+		if s.leader() == before {
+			t.Errorf("%s still leads", before)
+		}
+	})
+	s.Run("the doctor finds nothing", func(*testing.T) {
+		s.Log(s.run("", kubectl, "awslogin", "doctor", "--namespace", s.namespace))
+	})
+	s.Run("the session ends and a person signs in again", func(*testing.T) {
+		s.endSession()
+		s.awaitReady(metav1.ConditionFalse, v1alpha1.ReasonReloginRequired)
+		s.signIn()
+		s.awaitReady(metav1.ConditionTrue, v1alpha1.ReasonRefreshed)
+		p.awaitRotations(2)
+	})
+	s.Run("the chart is uninstalled", func(*testing.T) {
+		s.logOperators()
+		p.expectNoRotations()
+		s.run("", "helm", "uninstall", "awslogin", "--namespace", operatorNamespace, "--wait", "--timeout", "90s")
+		if s.isGone(&corev1.Secret{}, "dev") {
+			t.Error("the target Secret is gone with the operator")
+		}
+		p.awaitCalls(5)
+	})
+	p.judge()
+	s.Run("nothing is stuck without the operator", func(*testing.T) {
+		// A namespace that is deleted with pods in it takes half of their grace period at least.
+		s.run("", kubectl, "wait", "--for=delete", "pods", "--all", "--namespace", operatorNamespace, "--timeout=80s")
+		s.run("", kubectl, "delete", "namespace", operatorNamespace, "--timeout=60s")
+		s.run("", kubectl, "delete", "loginsession", "dev", "--namespace", s.namespace, "--timeout=30s")
+		s.run("", kubectl, "delete", "pods", "--all", "--namespace", s.namespace, "--grace-period=1", "--timeout=30s")
+		s.run("", kubectl, "delete", "namespace", s.namespace, "--timeout=60s")
+	})
+}
