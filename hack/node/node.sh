@@ -5,7 +5,8 @@
 #
 #   node.sh run [--image ARCHIVE]... -- COMMAND [ARGUMENT]...
 #       starts the cluster, imports the images (archives of docker or OCI), runs the
-#       command inside with KUBECONFIG of an administrator, and exits as it does
+#       command inside with KUBECONFIG of an administrator, and exits as it does.
+#       SYNC_FREQUENCY=3s has the kubelet sync each pod that often, instead of 1m
 #   node.sh build
 #       only puts what is needed into bin/
 #   node.sh check
@@ -18,7 +19,7 @@ root=$(cd "$here/../.." && pwd)
 
 say() { printf 'node: %s\n' "$*" >&2; }
 usage() {
-	sed -n '6,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+	sed -n '6,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
 	exit 2
 }
 impossible() {
@@ -54,10 +55,10 @@ check() {
 		impossible "the kernel has no veth, or no iptables with NAT"
 }
 
-# run keeps nothing open that outlives it but a pipe to cleanup.sh, which by its end
-# learns that all is over, however that came.
+# run has a pipe to cleanup.sh, which outlives it: the pipe's end tells that all is
+# over, however that came.
 run() {
-	local images=() state cleanup life node folder code=0
+	local images=("$root/bin/node/pause.tar") state cleanup life node folder code=0
 	while [ "${1:-}" = --image ]; do
 		[ -r "${2:-}" ] || { say "no image archive \"${2:-}\"" && exit 2; }
 		images+=("$(realpath "$2")")
@@ -68,15 +69,15 @@ run() {
 	state=$(mktemp -d "${TMPDIR:-/tmp}/awslogin-node-XXXXXX")
 	exec {life}> >(exec setsid "$here/cleanup.sh" "$state")
 	cleanup=$!
-	printf '%s\n' "${images[@]}" >"$state/images"
 	for folder in $(cgroup_roots); do mkdir "$folder/$(basename "$state")"; done
 
 	setpriv --pdeathsig KILL unshare --mount --net --pid --ipc --uts --fork --kill-child --mount-proc \
-		"$here/cluster.sh" "$state" "$@" <&0 &
+		"$here/cluster.sh" "$state" "${images[@]}" -- "$@" <&0 &
 	node=$!
 	# shellcheck disable=SC2064 # this process
 	trap "kill -KILL $node 2>/dev/null" INT TERM HUP
 	wait "$node" || code=$?
+	[ "$code" = 0 ] || [ "$code" -gt 128 ] || touch "$state/failed" # killed is not failed
 	exec {life}>&-
 	wait "$cleanup" || true
 	exit "$code"
