@@ -13,8 +13,8 @@ const (
 	// CredentialProcess writes `config` and `credentials.json`: an AWS config
 	// whose credential_process is `cat`. For images that have `cat`.
 	CredentialProcess TargetFormat = "CredentialProcess"
-	// LoginCache writes `login-config` and `<sha256 of login_session>.json`: a
-	// login cache with the real access token, a dummy refresh token and a
+	// LoginCache writes `login-config` and a login cache named by the SHA-256 of
+	// its login_session, with the real access token, a dummy refresh token and a
 	// throwaway DPoP key. For recent SDKs; needs neither `cat` nor a shell.
 	LoginCache TargetFormat = "LoginCache"
 	// Environment writes one key per AWS_* variable. Environment variables of a
@@ -279,6 +279,7 @@ type LoginSession struct {
 	// spec is what you ask for.
 	Spec LoginSessionSpec `json:"spec"`
 	// status is what the operator knows. It writes it; nobody else does.
+	// +optional
 	Status LoginSessionStatus `json:"status,omitempty"`
 }
 
