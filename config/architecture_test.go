@@ -53,11 +53,11 @@ type diagram struct {
 }
 
 var (
-	mermaid = regexp.MustCompile("(?s)```mermaid\n(.*?)```")
-	box     = regexp.MustCompile(`(?m)^ *(\w+)\["(.*)"\]$`)
-	frame   = regexp.MustCompile(`(?ms)^ *subgraph (\w+)\["[^\n]*\n(.*?)^ *end$`)
-	arrow   = regexp.MustCompile(`(?m)^ *(\w+) --> (.*)$`)
-	row     = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
+	mermaid    = regexp.MustCompile("(?s)```mermaid\n(.*?)```")
+	drawnBox   = regexp.MustCompile(`(?m)^ *(\w+)\["(.*)"\]$`)
+	drawnFrame = regexp.MustCompile(`(?ms)^ *subgraph (\w+)\["[^\n]*\n(.*?)^ *end$`)
+	drawnArrow = regexp.MustCompile(`(?m)^ *(\w+) --> (.*)$`)
+	packageRow = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
 )
 
 func architecture(t *testing.T) (page string, drawn diagram) {
@@ -65,10 +65,10 @@ func architecture(t *testing.T) (page string, drawn diagram) {
 	page = read(t, filepath.Join(controlplane.Root(), "docs", "architecture.md"))
 	text := mermaid.FindStringSubmatch(page)[1]
 	drawn = diagram{boxes: boxes(text), frames: map[string][]string{}}
-	for _, found := range frame.FindAllStringSubmatch(text, -1) {
+	for _, found := range drawnFrame.FindAllStringSubmatch(text, -1) {
 		drawn.frames[found[1]] = slices.Collect(maps.Keys(boxes(found[2])))
 	}
-	for _, found := range arrow.FindAllStringSubmatch(text, -1) {
+	for _, found := range drawnArrow.FindAllStringSubmatch(text, -1) {
 		for to := range strings.SplitSeq(found[2], " & ") {
 			drawn.arrows = append(drawn.arrows, found[1]+" --> "+to)
 		}
@@ -78,7 +78,7 @@ func architecture(t *testing.T) (page string, drawn diagram) {
 
 func boxes(text string) map[string]string {
 	names := map[string]string{}
-	for _, found := range box.FindAllStringSubmatch(text, -1) {
+	for _, found := range drawnBox.FindAllStringSubmatch(text, -1) {
 		for pattern := range strings.SplitSeq(found[2], "<br/>") {
 			names[pattern] = found[1]
 		}
@@ -119,7 +119,7 @@ func TestArchitectureDiagramShowsEveryPackage(t *testing.T) {
 		}
 	}
 	var described []string
-	for _, found := range row.FindAllStringSubmatch(page, -1) {
+	for _, found := range packageRow.FindAllStringSubmatch(page, -1) {
 		described = append(described, found[1])
 	}
 	slices.Sort(described)

@@ -87,6 +87,7 @@ func apply(t *testing.T, manifest []byte, arguments ...string) {
 	}
 }
 
+// kubectl runs it as an administrator of the cluster.
 func kubectl(t *testing.T, input []byte, arguments ...string) (output []byte, complaints string) {
 	t.Helper()
 	arguments = append([]string{"--kubeconfig", kubeconfig(), "--cache-dir", filepath.Join(scratch, "cache")}, arguments...)

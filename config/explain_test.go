@@ -101,6 +101,9 @@ func TestEveryFieldIsDescribedWithItsDefaultAndItsLimits(t *testing.T) {
 		if !strings.HasSuffix(field.path, "[]") { // the list mentions it
 			mentions(t, field.path, description, others)
 		}
+		if strings.HasSuffix(field.path, "{}") && field.MaxLength != nil {
+			mentions(t, field.path, description, []string{fmt.Sprint(*field.MaxLength)})
+		}
 	}
 }
 
@@ -123,8 +126,8 @@ func TestEveryFieldThatMayBeLeftOutSaysWhatItIsByDefault(t *testing.T) {
 	}
 }
 
-// published waits for the API server to publish the schema, which takes it a moment.
-func published(t *testing.T) {
+// waitForSchema waits for the API server to publish the schema, which takes it a moment.
+func waitForSchema(t *testing.T) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		document, err := clientset.RESTClient().Get().AbsPath("/openapi/v3/apis/awslogin.dev/v1alpha1").DoRaw(ctx)
@@ -135,22 +138,22 @@ func published(t *testing.T) {
 	}
 }
 
-// kind is how kubectl explain names what a field has.
-func kind(s schema) string {
+// explainedKind is how kubectl explain names what a field has.
+func explainedKind(s schema) string {
 	switch {
 	case s.Items != nil:
-		return "[]" + kind(*s.Items.Schema)
+		return "[]" + explainedKind(*s.Items.Schema)
 	case s.AdditionalProperties != nil:
-		return "map[string]" + kind(*s.AdditionalProperties.Schema)
+		return "map[string]" + explainedKind(*s.AdditionalProperties.Schema)
 	case s.Type == "object":
 		return "Object"
 	}
 	return s.Type
 }
 
-// line is what kubectl explain says of a field before it describes it.
-func line(name string, of, field schema) string {
-	text := name + " <" + kind(field) + ">"
+// explainedLine is what kubectl explain says of a field before it describes it.
+func explainedLine(name string, of, field schema) string {
+	text := name + " <" + explainedKind(field) + ">"
 	if slices.Contains(of.Required, name) {
 		text += " -required-"
 	}
@@ -168,7 +171,7 @@ func line(name string, of, field schema) string {
 func flat(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 func TestKubectlExplainsEveryField(t *testing.T) {
-	published(t)
+	waitForSchema(t)
 	for _, field := range within("loginsession", loginSession(t)) {
 		if len(field.Properties) == 0 {
 			continue
@@ -180,7 +183,7 @@ func TestKubectlExplainsEveryField(t *testing.T) {
 				t.Errorf("it does not say %q:\n%s", field.Description, printed)
 			}
 			for name, property := range field.Properties {
-				if want := line(name, field.schema, property) + " " + flat(property.Description); !strings.Contains(explained, want) {
+				if want := explainedLine(name, field.schema, property) + " " + flat(property.Description); !strings.Contains(explained, want) {
 					t.Errorf("it does not say %q:\n%s", want, printed)
 				}
 			}
@@ -188,22 +191,22 @@ func TestKubectlExplainsEveryField(t *testing.T) {
 	}
 }
 
-// tree is what kubectl explain --recursive prints below a field.
-func tree(s schema) string {
+// explainedTree is what kubectl explain --recursive prints below a field.
+func explainedTree(s schema) string {
 	if s.Items != nil {
 		s = *s.Items.Schema
 	}
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		lines = append(lines, line(name, s, s.Properties[name]), tree(s.Properties[name]))
+		lines = append(lines, explainedLine(name, s, s.Properties[name]), explainedTree(s.Properties[name]))
 	}
 	return flat(strings.Join(lines, " "))
 }
 
 func TestKubectlExplainsAllFieldsAtOnce(t *testing.T) {
-	published(t)
+	waitForSchema(t)
 	printed, _ := kubectl(t, nil, "explain", "loginsession", "--recursive")
-	if want := tree(loginSession(t)); !strings.HasSuffix(flat(string(printed)), want) {
+	if want := explainedTree(loginSession(t)); !strings.HasSuffix(flat(string(printed)), want) {
 		t.Errorf("it does not end with\n%s\nbut is\n%s", want, printed)
 	}
 }

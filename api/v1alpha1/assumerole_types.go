@@ -75,7 +75,7 @@ type AssumeRole struct {
 // +kubebuilder:validation:XValidation:rule="self.matches('^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[!-~]+$')",message="must be the ARN of a managed policy, for example arn:aws:iam::aws:policy/ReadOnlyAccess"
 type PolicyARN string
 
-// TagValue is the value of a session tag.
+// TagValue is the value of a session tag: up to 256 characters.
 // +kubebuilder:validation:MaxLength=256
 type TagValue string
 

@@ -42,15 +42,15 @@ type TargetTemplate struct {
 	Data map[string]TemplateText `json:"data,omitempty"`
 }
 
-// LabelValue is the value of a label.
+// LabelValue is the value of a label: up to 63 letters, digits, '-', '_' and '.'.
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",message="must be letters, digits, '-', '_' and '.', with a letter or digit at either end"
 type LabelValue string
 
-// AnnotationValue is the value of an annotation.
+// AnnotationValue is the value of an annotation: up to 2048 characters.
 // +kubebuilder:validation:MaxLength=2048
 type AnnotationValue string
 
-// TemplateText is a text in the syntax of Go templates.
+// TemplateText is a text in the syntax of Go templates: up to 8192 characters.
 // +kubebuilder:validation:MaxLength=8192
 type TemplateText string
