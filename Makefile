@@ -51,6 +51,11 @@ test-browser: controlplane ## A person signs in with kubectl awslogin login in C
 transcripts: controlplane ## Write into docs/kubectl-awslogin.md what its commands print.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin -run TestTranscripts -update
 
+.PHONY: test-node
+test-node: ## Pods on a real kubelet without Docker, on Linux as root (FULL=1 measures how late they see a new Secret).
+	@hack/node/node.sh build || [ $$? = 77 ]
+	cd hack/node && go test -count=1 -v -timeout 15m $(if $(FULL),-args -full)
+
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
 	@go build -o bin/soak ./hack/soak
@@ -88,6 +93,10 @@ docker-build: ## Build the image.
 
 ## What the targets above need.
 
+.PHONY: node
+node: ## Put into bin/ what a real Kubernetes node without Docker runs (Linux, as root).
+	@hack/node/node.sh build
+
 .PHONY: controlplane
 controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
 	@hack/controlplane/build.sh $(BIN)/controlplane
@@ -117,7 +126,8 @@ verify: manifests api.md ## Check that generated files and go.mod are up to date
 	cd hack/apidocs && go mod tidy
 	cd test/browser && go mod tidy
 	cd hack/recipes && go mod tidy
-	git diff --exit-code -- api config docs/api.md go.mod go.sum hack/apidocs hack/recipes test/browser
+	cd hack/node && go mod tidy
+	git diff --exit-code -- api config docs/api.md go.mod go.sum hack/apidocs hack/node hack/recipes test/browser
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)

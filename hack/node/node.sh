@@ -19,7 +19,7 @@ root=$(cd "$here/../.." && pwd)
 
 say() { printf 'node: %s\n' "$*" >&2; }
 usage() {
-	sed -n '6,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+	sed -n 's/^#   //p' "${BASH_SOURCE[0]}" >&2
 	exit 2
 }
 impossible() {
@@ -37,14 +37,24 @@ cgroup_roots() {
 	fi
 }
 
+# overlay tries what the layers of images need.
+overlay() {
+	local folder code=0
+	folder=$(mktemp -d) || return 1
+	mkdir "$folder"/{lower,upper,work,merged}
+	unshare --mount mount -t overlay -o "lowerdir=$folder/lower,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder/merged" 2>/dev/null || code=1
+	rm -rf "$folder"
+	return $code
+}
+
 check() {
 	local trial=awslogin-node-check-$$ folder
 	[ "$(uname -s)" = Linux ] || impossible "this is not Linux"
 	[ "$(id -u)" = 0 ] || impossible "that needs root"
-	grep -qw overlay /proc/filesystems || impossible "the kernel has no overlay file system"
 	[ -r /dev/kmsg ] || impossible "there is no /dev/kmsg, which the kubelet reads"
 	unshare --mount --net --pid --ipc --uts --fork --mount-proc true 2>/dev/null ||
 		impossible "namespaces cannot be made (unshare)"
+	overlay || impossible "no overlay file system can be mounted in ${TMPDIR:-/tmp}"
 	[ "$(cgroup_roots)" ] || impossible "there are no cgroups in /sys/fs/cgroup"
 	for folder in $(cgroup_roots); do
 		mkdir "$folder/$trial" 2>/dev/null && rmdir "$folder/$trial" ||
