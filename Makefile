@@ -68,6 +68,11 @@ test-e2e: cluster-programs $(TOOLS)/kind ## Test in a real cluster: kind where D
 transcripts: controlplane ## Write into docs/kubectl-awslogin.md what its commands print.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin -run TestTranscripts -update
 
+.PHONY: test-node
+test-node: ## Pods on a real kubelet without Docker, on Linux as root (FULL=1 measures how late they see a new Secret).
+	@hack/node/node.sh build || [ $$? = 77 ]
+	cd hack/node && go test -count=1 -v -timeout 15m $(if $(FULL),-args -full)
+
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
 	@go build -o bin/soak ./hack/soak
@@ -109,6 +114,10 @@ docker-build: ## Build the image.
 
 ## What the targets above need.
 
+.PHONY: node
+node: ## Put into bin/ what a real Kubernetes node without Docker runs (Linux, as root).
+	@hack/node/node.sh build
+
 .PHONY: controlplane
 controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
 	@hack/controlplane/build.sh $(BIN)/controlplane
@@ -133,18 +142,25 @@ manifests: $(TOOLS)/controller-gen ## Generate the CRD, the RBAC role, the deepc
 	$(TOOLS)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 	cp $(CHART_FILES) $(CHART)/files/
 
+.PHONY: api.md
+api.md: ## Write docs/api.md, the API reference, from the types in api/.
+	@cd hack/apidocs && go build -o $(BIN)/apidocs .
+	@bin/apidocs
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Lint.
 	$(TOOLS)/golangci-lint run ./...
 
 .PHONY: verify
-verify: manifests ## Check that generated files and go.mod are up to date.
+verify: manifests api.md ## Check that generated files and go.mod are up to date.
 	go mod tidy
+	cd hack/apidocs && go mod tidy
 	cd test/browser && go mod tidy
 	cd hack/recipes && go mod tidy
 	cd hack/helm && go mod tidy
 	cd hack/kind && go mod tidy
-	git diff --exit-code -- api charts config go.mod go.sum test/browser hack/recipes hack/helm hack/kind
+	cd hack/node && go mod tidy
+	git diff --exit-code -- api charts config docs/api.md go.mod go.sum hack/apidocs hack/helm hack/kind hack/node hack/recipes test/browser
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)

@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# The first process of a node's namespaces: starts the cluster in the folder given
-# as the first argument, then runs the command that the others are. Its end is the
-# end of every process in there. node.sh calls it.
+# The first process of a node's namespaces, whose end is the end of all others:
+#   cluster.sh FOLDER IMAGE... -- COMMAND [ARGUMENT]...
+# starts the cluster, keeps everything in the folder, and runs the command. node.sh
+# calls it.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 state=$1
+shift
+images=()
+while [ "$1" != -- ]; do
+	images+=("$1")
+	shift
+done
 shift
 node=/run/node # the same folder inside, so that configuration can name it
 address=172.30.0.2
@@ -18,7 +25,6 @@ elapsed() {
 say() { printf 'node: %5s s  %s\n' "$(elapsed)" "$*" >&2; }
 fail() {
 	say "$*"
-	touch "$node/failed"
 	exit 1
 }
 
@@ -126,8 +132,8 @@ wait_for() {
 import_images() {
 	local image
 	wait_for "containerd answers" ctr version
-	for image in "$here/../../bin/node/pause.tar" $(cat "$node/images"); do
-		ctr --namespace k8s.io images import "$image" >"$node/log/import.log" 2>&1 ||
+	for image in "${images[@]}"; do
+		ctr images import "$image" >"$node/log/import.log" 2>&1 ||
 			{ cat "$node/log/import.log" >&2 && fail "$image could not be imported"; }
 	done
 	say "images imported"
@@ -172,7 +178,7 @@ main() {
 	hostname node
 	network
 	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
-	export KUBECONFIG=$node/admin.kubeconfig TMPDIR=$node/tmp CONTAINERD_NAMESPACE=k8s.io
+	export KUBECONFIG=$node/admin.kubeconfig KUBECACHEDIR=$node/tmp/kubectl TMPDIR=$node/tmp CONTAINERD_NAMESPACE=k8s.io
 	start containerd --config "$node/etc/containerd.toml"
 	import_images &
 	imports=$!
@@ -184,9 +190,7 @@ main() {
 	check_alive
 	"$@" || code=$?
 	say "$1 has ended with code $code"
-	[ "$code" = 0 ] || touch "$node/failed"
 	exit "$code"
 }
 
-trap 'touch "$node/failed"' ERR
 main "$@"

@@ -39,7 +39,7 @@ operator) program ghcr.io/awslogin-dev/aws-login-operator:dev "$bin/operator.tar
 boto3) boto3 ;;
 program) program "awslogin.dev/$2:dev" "$bin/$2.tar" "$3" ;;
 *)
-	sed -n '3,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+	sed -n 's/^#   //p' "${BASH_SOURCE[0]}" >&2
 	exit 2
 	;;
 esac

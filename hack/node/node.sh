@@ -19,7 +19,7 @@ root=$(cd "$here/../.." && pwd)
 
 say() { printf 'node: %s\n' "$*" >&2; }
 usage() {
-	sed -n '6,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+	sed -n 's/^#   //p' "${BASH_SOURCE[0]}" >&2
 	exit 2
 }
 impossible() {
@@ -37,14 +37,24 @@ cgroup_roots() {
 	fi
 }
 
+# overlay tries what the layers of images need.
+overlay() {
+	local folder code=0
+	folder=$(mktemp -d) || return 1
+	mkdir "$folder"/{lower,upper,work,merged}
+	unshare --mount mount -t overlay -o "lowerdir=$folder/lower,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder/merged" 2>/dev/null || code=1
+	rm -rf "$folder"
+	return $code
+}
+
 check() {
 	local trial=awslogin-node-check-$$ folder
 	[ "$(uname -s)" = Linux ] || impossible "this is not Linux"
 	[ "$(id -u)" = 0 ] || impossible "that needs root"
-	grep -qw overlay /proc/filesystems || impossible "the kernel has no overlay file system"
 	[ -r /dev/kmsg ] || impossible "there is no /dev/kmsg, which the kubelet reads"
 	unshare --mount --net --pid --ipc --uts --fork --mount-proc true 2>/dev/null ||
 		impossible "namespaces cannot be made (unshare)"
+	overlay || impossible "no overlay file system can be mounted in ${TMPDIR:-/tmp}"
 	[ "$(cgroup_roots)" ] || impossible "there are no cgroups in /sys/fs/cgroup"
 	for folder in $(cgroup_roots); do
 		mkdir "$folder/$trial" 2>/dev/null && rmdir "$folder/$trial" ||
@@ -55,10 +65,10 @@ check() {
 		impossible "the kernel has no veth, or no iptables with NAT"
 }
 
-# run keeps nothing open that outlives it but a pipe to cleanup.sh, which by its end
-# learns that all is over, however that came.
+# run has a pipe to cleanup.sh, which outlives it: the pipe's end tells that all is
+# over, however that came.
 run() {
-	local images=() state cleanup life node folder code=0
+	local images=("$root/bin/node/pause.tar") state cleanup life node folder code=0
 	while [ "${1:-}" = --image ]; do
 		[ -r "${2:-}" ] || { say "no image archive \"${2:-}\"" && exit 2; }
 		images+=("$(realpath "$2")")
@@ -69,15 +79,15 @@ run() {
 	state=$(mktemp -d "${TMPDIR:-/tmp}/awslogin-node-XXXXXX")
 	exec {life}> >(exec setsid "$here/cleanup.sh" "$state")
 	cleanup=$!
-	printf '%s\n' "${images[@]}" >"$state/images"
 	for folder in $(cgroup_roots); do mkdir "$folder/$(basename "$state")"; done
 
 	setpriv --pdeathsig KILL unshare --mount --net --pid --ipc --uts --fork --kill-child --mount-proc \
-		"$here/cluster.sh" "$state" "$@" <&0 &
+		"$here/cluster.sh" "$state" "${images[@]}" -- "$@" <&0 &
 	node=$!
 	# shellcheck disable=SC2064 # this process
 	trap "kill -KILL $node 2>/dev/null" INT TERM HUP
 	wait "$node" || code=$?
+	[ "$code" = 0 ] || [ "$code" -gt 128 ] || touch "$state/failed" # killed is not failed
 	exec {life}>&-
 	wait "$cleanup" || true
 	exit "$code"
