@@ -38,8 +38,8 @@ func TestClusterProgramsAreTheSamples(t *testing.T) {
 		for i := range sample.Spec.Containers {
 			own, its := &run.Spec.Containers[i], &sample.Spec.Containers[i]
 			own.Image, own.ImagePullPolicy, own.Command = its.Image, its.ImagePullPolicy, its.Command
-			own.Env = without(own.Env, "PROGRAM", "AWS_ENDPOINT_URL_STS", "SECONDS_BETWEEN_CALLS")
-			its.Env = without(its.Env, "PROGRAM")
+			own.Env = withoutVariables(own.Env, "PROGRAM", "AWS_ENDPOINT_URL_STS", "SECONDS_BETWEEN_CALLS")
+			its.Env = withoutVariables(its.Env, "PROGRAM")
 		}
 		if !equality.Semantic.DeepEqual(run, sample) {
 			t.Errorf("%s: differs in more than that: %v", name, run)
@@ -47,7 +47,7 @@ func TestClusterProgramsAreTheSamples(t *testing.T) {
 	}
 }
 
-func without(variables []corev1.EnvVar, names ...string) []corev1.EnvVar {
+func withoutVariables(variables []corev1.EnvVar, names ...string) []corev1.EnvVar {
 	return slices.DeleteFunc(variables, func(variable corev1.EnvVar) bool { return slices.Contains(names, variable.Name) })
 }
 
