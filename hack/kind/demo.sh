@@ -19,7 +19,7 @@ sign_in() {
 	show kubectl awslogin login dev --namespace demo --workload-region us-east-1 --no-browser 2>&1 |
 		while IFS= read -r line; do
 			echo "$line"
-			case $line in http://*) bin/fakeaws browse "$line" && echo "(alice opens it and consents)" ;; esac
+			case $line in *" http://"*) bin/fakeaws browse "${line##* }" && echo "  (alice opens it and consents)" ;; esac
 		done
 }
 
