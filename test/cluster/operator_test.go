@@ -27,6 +27,13 @@ func (s *stage) leader() string {
 	return pod
 }
 
+func (s *stage) checkNewLeader(before string) {
+	s.Helper()
+	if s.leader() == before {
+		s.Errorf("%s still leads", before)
+	}
+}
+
 // upgrade replaces both replicas.
 func (s *stage) upgrade() {
 	s.Helper()

@@ -18,7 +18,6 @@ import (
 
 // pods are the workloads of hack/kind, and what is known about them.
 type pods struct {
-	*stage
 	witnesses []*witness
 	stop      context.CancelFunc
 
@@ -29,7 +28,7 @@ type pods struct {
 // startPods returns when all of them have called AWS.
 func (s *stage) startPods() *pods {
 	s.Helper()
-	p := &pods{stage: s, published: map[string]time.Time{}}
+	p := &pods{published: map[string]time.Time{}}
 	workloads := s.run("", kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", filepath.Join(controlplane.Root(), "hack", "kind", "workloads"))
 	const slow, fast = `value: "1"`, `value: "0.2"`
 	if strings.Count(workloads, slow) != 3 {
@@ -41,24 +40,22 @@ func (s *stage) startPods() *pods {
 	}
 	var ctx context.Context
 	ctx, p.stop = context.WithCancel(context.Background())
-	s.Cleanup(p.stop)
-	for _, pod := range p.list() {
+	s.Cleanup(func() {
+		p.stop()
+		p.judge(s)
+	})
+	list := &corev1.PodList{}
+	s.must(api.List(ctx, list, client.InNamespace(s.namespace)))
+	for _, pod := range list.Items {
 		p.witnesses = append(p.witnesses, observe(ctx, s.T, &pod))
 	}
-	go p.watchTarget(ctx)
+	go p.watchTarget(ctx, s.namespace)
 	return p
 }
 
-func (p *pods) list() []corev1.Pod {
-	p.Helper()
-	list := &corev1.PodList{}
-	p.must(api.List(p.Context(), list, client.InNamespace(p.namespace)))
-	return list.Items
-}
-
 // watchTarget notes when access keys are published.
-func (p *pods) watchTarget(ctx context.Context) {
-	changes, err := api.Watch(ctx, &corev1.SecretList{}, client.InNamespace(p.namespace), client.MatchingFields{"metadata.name": "dev"})
+func (p *pods) watchTarget(ctx context.Context, namespace string) {
+	changes, err := api.Watch(ctx, &corev1.SecretList{}, client.InNamespace(namespace), client.MatchingFields{"metadata.name": "dev"})
 	if err != nil {
 		return // the figures lack the lag then
 	}
@@ -79,27 +76,27 @@ func (p *pods) watchTarget(ctx context.Context) {
 }
 
 // awaitRotations waits until each pod has gone on to so many new access keys.
-func (p *pods) awaitRotations(more int) {
-	p.Helper()
+func (p *pods) awaitRotations(s *stage, more int) {
+	s.Helper()
 	wanted := map[*witness]int{}
 	for _, w := range p.witnesses {
 		if !w.skipsKeys() {
 			wanted[w] = w.rotations() + more
 		}
 	}
-	p.await("the pods use new access keys", func() bool {
+	s.await("the pods use new access keys", func() bool {
 		return !slices.ContainsFunc(p.witnesses, func(w *witness) bool { return w.rotations() < wanted[w] })
 	})
 }
 
 // awaitCalls waits until each pod has called so many times more.
-func (p *pods) awaitCalls(more int) {
-	p.Helper()
+func (p *pods) awaitCalls(s *stage, more int) {
+	s.Helper()
 	before := map[*witness]int{}
 	for _, w := range p.witnesses {
 		before[w] = w.count()
 	}
-	p.await("the pods go on calling", func() bool {
+	s.await("the pods go on calling", func() bool {
 		return !slices.ContainsFunc(p.witnesses, func(w *witness) bool { return w.count() < before[w]+more })
 	})
 }
@@ -111,29 +108,23 @@ func (p *pods) expectNoRotations() {
 	}
 }
 
-// judge stops listening: without the operator the credentials expire.
-func (p *pods) judge() {
-	p.Helper()
-	p.stop()
-	for _, pod := range p.list() {
-		if restarts := pod.Status.ContainerStatuses[0].RestartCount; restarts > 0 {
-			p.Errorf("%s was restarted %d times", pod.Name, restarts)
-		}
-	}
+// judge fails the test with what went wrong in pods.
+func (p *pods) judge(s *stage) {
+	s.Helper()
 	var lags []time.Duration
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.witnesses {
-		w.judge(p.T)
+		w.judge(s.T)
 		if w.skipsKeys() {
 			continue
 		}
 		lags = append(lags, w.lags(p.published)...)
-		if w.rotations() < 5 {
-			p.Errorf("%s has gone through %d rotations only", w.pod, w.rotations())
+		if w.rotations() < 6 {
+			s.Errorf("%s has gone through %d rotations only", w.pod, w.rotations())
 		}
 	}
 	if slices.Sort(lags); len(lags) > 0 {
-		p.Logf("from the target Secret to a call with it: median %s, longest %s, of %d", lags[len(lags)/2], lags[len(lags)-1], len(lags))
+		s.Logf("from the target Secret to a call with it: median %s, longest %s, of %d", lags[len(lags)/2], lags[len(lags)-1], len(lags))
 	}
 }

@@ -42,6 +42,14 @@ func newStage(t *testing.T, name string) *stage {
 	return s
 }
 
+// step is a part of a test, without which the rest makes no sense.
+func (s *stage) step(name string, do func(*stage)) {
+	s.Helper()
+	if !s.Run(name, func(t *testing.T) { do(&stage{T: t, namespace: s.namespace}) }) {
+		s.FailNow()
+	}
+}
+
 func (s *stage) must(err error) {
 	s.Helper()
 	if err != nil {
