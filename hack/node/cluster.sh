@@ -120,21 +120,20 @@ check_alive() {
 
 # wait_for WHAT COMMAND...: until it succeeds.
 wait_for() {
-	local deadline=$((SECONDS + 120))
-	until "${@:2}" >"$node/log/wait.log" 2>&1; do
+	local deadline=$((SECONDS + 120)) said
+	until said=$("${@:2}" 2>&1); do
 		check_alive
-		[ "$SECONDS" -lt "$deadline" ] || { cat "$node/log/wait.log" >&2 && fail "no $1 within 120 s"; }
+		[ "$SECONDS" -lt "$deadline" ] || fail "not within 120 s: $1: $said"
 		sleep 0.2
 	done
 	say "$1"
 }
 
 import_images() {
-	local image
+	local image said
 	wait_for "containerd answers" ctr version
 	for image in "${images[@]}"; do
-		ctr images import "$image" >"$node/log/import.log" 2>&1 ||
-			{ cat "$node/log/import.log" >&2 && fail "$image could not be imported"; }
+		said=$(ctr images import "$image" 2>&1) || fail "$image could not be imported: $said"
 	done
 	say "images imported"
 }

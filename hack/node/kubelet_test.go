@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,7 @@ func TestInsideMountedSecret(t *testing.T) {
 		}
 		readers(t)
 		for range 3 {
+			time.Sleep(rand.N(90 * time.Second)) // the last sync of all pods is a change's, too
 			rotate(t, 3*time.Minute, func() {})
 		}
 	})

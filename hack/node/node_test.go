@@ -48,7 +48,7 @@ func TestNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"run", "--image", probeImage(t), "--", self, "-test.run", "^TestInside", "-test.v"}
+	args := []string{"run", "--image", probeImage(t), "--", self, "-test.run", "^TestInside", "-test.v", "-test.timeout", "14m"}
 	if *full {
 		args = append(args, "-full")
 	}
