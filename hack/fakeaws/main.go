@@ -7,16 +7,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"awslogin.dev/operator/hack/show"
 	"awslogin.dev/operator/internal/fakeaws"
 )
 
@@ -28,14 +26,7 @@ type settings struct {
 	aws     fakeaws.Options
 }
 
-func main() {
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer release()
-	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "fakeaws failed:", err)
-		os.Exit(1)
-	}
-}
+func main() { show.Main("fakeaws", run) }
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 2 && args[0] == "browse" {
@@ -63,13 +54,10 @@ func parseSettings(args []string) (settings, error) {
 	flags.StringVar(&s.person, "person", "arn:aws:iam::111122223333:user/alice", "the ARN of who signs in")
 	flags.DurationVar(&s.aws.CredentialLifetime, "credential-lifetime", 15*time.Minute, "how long credentials live, in whole seconds")
 	flags.DurationVar(&s.aws.SessionLifetime, "session-lifetime", 12*time.Hour, "how long a login session can be refreshed")
-	if err := flags.Parse(args); err != nil {
+	if err := show.Parse(flags, args); err != nil {
 		return s, err
 	}
-	switch {
-	case flags.NArg() > 0:
-		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case s.aws.CredentialLifetime < time.Second || s.aws.CredentialLifetime > 15*time.Minute:
+	if s.aws.CredentialLifetime < time.Second || s.aws.CredentialLifetime > 15*time.Minute {
 		return s, fmt.Errorf("-credential-lifetime is %s: must be from 1s to 15m", s.aws.CredentialLifetime)
 	}
 	return s, nil

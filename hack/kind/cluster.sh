@@ -50,8 +50,7 @@ in_node() {
 		hack/node/images.sh boto3
 	)
 	for archive in $archives; do images+=(--image "$archive"); done
-	# The sync frequency is that of cluster.yaml.
-	SYNC_FREQUENCY=3s exec hack/node/node.sh run "${images[@]}" -- "$@"
+	SYNC_FREQUENCY=$(sed -n 's/^ *syncFrequency: //p' "$here/cluster.yaml") exec hack/node/node.sh run "${images[@]}" -- "$@"
 }
 
 export CLUSTER=${CLUSTER:-$(docker info >/dev/null 2>&1 && echo kind || echo node)}

@@ -23,15 +23,21 @@ sign_in() {
 		done
 }
 
-# rotations shows the first call with each access key, of what a pod calls every second.
+# rotations shows for so many seconds what a pod says that calls every second.
 rotations() {
-	local line key last=
 	printf '$ kubectl logs --namespace demo --follow deployment/boto3   # the first call with each access key\n'
-	timeout "$1" kubectl logs --namespace demo --follow deployment/boto3 | while IFS= read -r line; do
+	kubectl logs --namespace demo --follow deployment/boto3 | first_calls &
+	sleep "$1"
+	kill $!
+}
+
+first_calls() {
+	local line key last=
+	while IFS= read -r line; do
 		key=${line##*accessKeyId}
 		[ "$key" = "$last" ] || echo "$line"
 		last=$key
-	done || true
+	done
 }
 
 # count sums up what the pods of a Deployment have said.

@@ -31,10 +31,8 @@ type call struct {
 }
 
 func main() {
-	if err := callForEver(context.Background(), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "workload failed:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "workload failed:", callForEver(context.Background(), os.Stdout))
+	os.Exit(1)
 }
 
 // callForEver ends with its output. The SDK finds the credentials, and the endpoint
