@@ -80,7 +80,7 @@ func TestPodsGoOnThroughEverything(t *testing.T) {
 	})
 	s.step("nothing is stuck without the operator", func(s *stage) {
 		s.run("", kubectl, "delete", "loginsession", "dev", "--namespace", s.namespace, "--timeout=30s")
-		s.run("", kubectl, "scale", "deployment", "--all", "--namespace", s.namespace, "--replicas=0")
+		s.run("", kubectl, "delete", "deployments,replicasets", "--all", "--namespace", s.namespace, "--cascade=orphan")
 		s.run("", kubectl, "delete", "pods", "--all", "--namespace", s.namespace, "--grace-period=1", "--timeout=30s")
 		// A namespace that is deleted with pods in it takes half of their grace period at least.
 		s.run("", kubectl, "wait", "--for=delete", "pods", "--all", "--namespace", operatorNamespace, "--timeout=80s")

@@ -68,7 +68,9 @@ func (w *witness) hear(line []byte, at time.Time) {
 	w.mu.Lock()
 	late := c.SecondsLeft < w.promise.Seconds()
 	w.calls++
-	w.least = min(w.least, c.SecondsLeft)
+	if c.Error == "" {
+		w.least = min(w.least, c.SecondsLeft)
+	}
 	if _, known := w.keys[c.AccessKeyID]; !known {
 		w.keys[c.AccessKeyID] = at
 	}
