@@ -1,3 +1,4 @@
+// Checks of workflows, vulnerabilities and licences.
 module awslogin.dev/operator/hack/checks
 
 go 1.26.7
