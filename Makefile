@@ -5,6 +5,8 @@ SHELL := /bin/sh
 BIN   := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+RELEASE_TOOLS := $(TOOLS)/goreleaser $(TOOLS)/syft $(TOOLS)/cosign
 VARIANT ?= default
 IMAGE   ?= ghcr.io/awslogin-dev/aws-login-operator:$(VERSION)
 
@@ -20,8 +22,10 @@ help: ## Show the targets.
 
 .PHONY: build
 build: ## Build bin/aws-login-operator and the kubectl plugin bin/kubectl-awslogin.
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X awslogin.dev/operator/internal/version.release=$(VERSION)" -o bin/ ./cmd/...
-	@cp cmd/kubectl-awslogin/kubectl_complete-awslogin bin/
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -X awslogin.dev/operator/internal/version.release=$(VERSION) -X awslogin.dev/operator/internal/version.commit=$(COMMIT)" \
+		-o $(BIN)/ ./cmd/...
+	@cp cmd/kubectl-awslogin/kubectl_complete-awslogin $(BIN)/
 
 .PHONY: run
 run: ## Run the operator against the current kubeconfig.
@@ -84,7 +88,27 @@ injection.yaml: $(TOOLS)/kustomize ## Write dist/injection.yaml: pods get creden
 
 .PHONY: docker-build
 docker-build: ## Build the image.
-	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+
+# With the Go that go.mod names, as releases are built.
+test-image test-release snapshot vulncheck: export GOTOOLCHAIN := auto
+
+.PHONY: test-image
+test-image: ## Build the image for all architectures without Docker and look into it (FRESH=1: the second build compiles everything again).
+	@hack/release/buildah.sh
+	@go mod download
+	cd hack/release && go test -count=1 -timeout 30m -run TestImage $(if $(FRESH),-fresh)
+
+.PHONY: release-tools
+release-tools: $(RELEASE_TOOLS) ## Build GoReleaser, syft and cosign into bin/tools (10 minutes on 2 cores with cold caches).
+
+.PHONY: snapshot
+snapshot: release-tools ## Make the files of a release of the last commit in dist/release, and publish nothing.
+	@hack/release/snapshot.sh
+
+.PHONY: test-release
+test-release: snapshot $(TOOLS)/validate-krew-manifest ## Make the files of a release and look into them.
+	cd hack/release && go test -count=1 -timeout 10m -run TestRelease
 
 ## What the targets above need.
 
@@ -106,12 +130,28 @@ manifests: $(TOOLS)/controller-gen ## Generate the CRD, the RBAC role and the de
 lint: $(TOOLS)/golangci-lint ## Lint.
 	$(TOOLS)/golangci-lint run ./...
 
+.PHONY: lint-release
+lint-release: $(TOOLS)/actionlint $(TOOLS)/goreleaser ## Check the workflows and the description of the release.
+	$(TOOLS)/actionlint .github/workflows/*.yaml
+	$(TOOLS)/goreleaser check --quiet
+
+.PHONY: vulncheck
+vulncheck: $(TOOLS)/govulncheck ## Look for known vulnerabilities in code that the programs call.
+	@hack/checks/vulncheck.sh
+
+.PHONY: licenses
+licenses: ## Check the licences of all that is shipped, and write THIRD_PARTY_NOTICES.
+	cd hack/checks && go test -count=1 ./... && go run ./licenses $(CURDIR) $(CURDIR)/THIRD_PARTY_NOTICES
+
 .PHONY: verify
-verify: manifests ## Check that generated files and go.mod are up to date.
+verify: manifests licenses ## Check that generated files and go.mod are up to date.
 	go mod tidy
 	cd test/browser && go mod tidy
+	cd hack/checks && go mod tidy
+	cd hack/krew && go mod tidy
 	cd hack/recipes && go mod tidy
-	git diff --exit-code -- api config go.mod go.sum test/browser hack/recipes
+	cd hack/release && go mod tidy
+	git diff --exit-code -- api config go.mod go.sum THIRD_PARTY_NOTICES hack/checks hack/krew hack/recipes hack/release test/browser
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)
@@ -121,3 +161,16 @@ $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go
 $(TOOLS)/golangci-lint: hack/lint/go.mod
 	@mkdir -p $(TOOLS)
 	cd hack/lint && go build -o $(TOOLS)/golangci-lint tool
+
+$(TOOLS)/actionlint $(TOOLS)/govulncheck: hack/checks/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/checks && go build -o $(TOOLS)/ tool
+	@touch $(TOOLS)/actionlint $(TOOLS)/govulncheck
+
+$(TOOLS)/validate-krew-manifest: hack/krew/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/krew && go build -o $(TOOLS)/ tool
+
+$(RELEASE_TOOLS): hack/release/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/release && cp "$$(go tool -n $(@F))" $@
