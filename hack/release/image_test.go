@@ -39,7 +39,8 @@ func TestImage(t *testing.T) {
 		if first.digest != second.digest {
 			t.Errorf("the image was %s, and is %s", first.digest, second.digest)
 		}
-		if mine := buildHere(t); sum(mine) != sum(second.files["aws-login-operator"].content) {
+		mine := read(t, filepath.Join(build(t, version, commit), "aws-login-operator"))
+		if sum([]byte(mine)) != sum(second.files["aws-login-operator"].content) {
 			t.Error("`make build` makes another binary than the Dockerfile")
 		}
 	})
@@ -107,12 +108,12 @@ func checkProgram(t *testing.T, binary []byte, machine elf.Machine) {
 	}
 }
 
-// buildHere is what `make build` makes, outside any image.
-func buildHere(t *testing.T) []byte {
+// build has `make build` fill a folder, outside any image.
+func build(t *testing.T, version, commit string) string {
 	t.Helper()
 	folder := t.TempDir()
 	command(t, "make", "-s", "-C", root, "build", "BIN="+folder, "VERSION="+version, "COMMIT="+commit)
-	return []byte(read(t, filepath.Join(folder, "aws-login-operator")))
+	return folder
 }
 
 func sum(content []byte) string { return fmt.Sprintf("%x", sha256.Sum256(content)) }

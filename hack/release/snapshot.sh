@@ -28,5 +28,5 @@ cd "$work/clone"
 mkdir dist
 printf 'v0.0.1\n' | tee dist/install.yaml dist/injection.yaml >dist/aws-login-operator-0.0.1.tgz
 PATH="$work/bin:$tools:$PATH" "$tools/goreleaser" release --skip=publish,announce
-cp "$work/cosign.pub" dist/release/
+cp "$work/cosign.pub" dist/*.yaml dist/*.tgz dist/release/
 mv dist/release "$OLDPWD/dist/"
