@@ -166,11 +166,11 @@ func checkKrew(t *testing.T) {
 
 func unzip(t *testing.T, path string, files map[string]file) {
 	t.Helper()
-	opened, err := zip.OpenReader(path)
+	content := read(t, path)
+	opened, err := zip.NewReader(strings.NewReader(content), int64(len(content)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer opened.Close()
 	for _, entry := range opened.File {
 		reader, err := entry.Open()
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,12 +78,7 @@ func decode(t *testing.T, file string, into any) {
 // unpack adds the files of a compressed tar archive. Folders do not count.
 func unpack(t *testing.T, archive string, files map[string]file) {
 	t.Helper()
-	opened, err := os.Open(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer opened.Close()
-	plain, err := gzip.NewReader(opened)
+	plain, err := gzip.NewReader(strings.NewReader(read(t, archive)))
 	if err != nil {
 		t.Fatalf("%s: %v", archive, err)
 	}
