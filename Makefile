@@ -85,6 +85,7 @@ injection.yaml: $(TOOLS)/kustomize ## Write dist/injection.yaml: pods get creden
 
 .PHONY: chart
 chart: manifests $(TOOLS)/helm ## Package the Helm chart as dist/aws-login-operator-<version>.tgz.
+	@rm -f dist/aws-login-operator-*.tgz
 	$(TOOLS)/helm package $(CHART) --destination dist --app-version $(VERSION) --version "$$(hack/helm/version.sh $(VERSION))"
 
 .PHONY: docker-build

@@ -89,7 +89,7 @@ func TestReleaseLives(t *testing.T) {
 			everywhere bool // there is a right to the Secrets of all namespaces
 		}{
 			{"an upgrade to this version and other values",
-				[]string{"upgrade", "awslogin", chart, "--set", "replicas=3,watchNamespaces={" + namespace + "}"}, true, 3, false},
+				[]string{"upgrade", "awslogin", chart, "--set", "replicas=3,injection.enabled=true,watchNamespaces={" + namespace + "}"}, true, 3, false},
 			{"a rollback", []string{"rollback", "awslogin", "1"}, false, 1, true},
 			{"an upgrade that keeps the values", []string{"upgrade", "awslogin", chart, "--reset-then-reuse-values"}, true, 1, true},
 		} {
@@ -128,7 +128,7 @@ func wantLeft(t *testing.T, before []string, sessionsNamespace string) {
 func TestCRDGoesWhereItShallNotBeKept(t *testing.T) {
 	forEachHelm(t, func(t *testing.T, helm helm) {
 		namespace := makeNamespace(t, nil)
-		notes := helm.install(t, "awslogin", namespace, chart, "--set", "crds.keep=false")
+		notes := helm.install(t, "awslogin", namespace, chart, "--set", "crds.keep=false,injection.enabled=true")
 		if !strings.Contains(notes, "WARNING: crds.keep is false") {
 			t.Errorf("no warning in\n%s", notes)
 		}
@@ -137,6 +137,18 @@ func TestCRDGoesWhereItShallNotBeKept(t *testing.T) {
 			t.Error("the CRD is there")
 		}
 	})
+}
+
+func TestHelm4GoesOnWithWhatHelm3Installed(t *testing.T) {
+	withoutCRD(t)
+	namespace := makeNamespace(t, nil)
+	helm("helm3").install(t, "awslogin", namespace, previousVersion(t))
+	session := makeLoginSession(t)
+	helm("helm").run(t, "upgrade", "awslogin", chart, "--namespace", namespace, "--set", "replicas=3")
+	wantUntouched(t, session)
+	if !knowsRoles(t) || replicas(t, namespace) != 3 {
+		t.Error("it is not upgraded")
+	}
 }
 
 func TestNotesWarnOfNamespacesThatAdmitAnyPod(t *testing.T) {

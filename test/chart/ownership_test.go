@@ -43,9 +43,10 @@ func TestMoveFromKubectlToHelm(t *testing.T) {
 		operator := deployment(t, namespace, "awslogin-operator")
 
 		helm.wantRefusal(t, "invalid ownership metadata", "awslogin", namespace)
+		helm.wantRefusal(t, "has an operator already, Deployment awslogin-operator", "other", namespace, "--take-ownership")
 		flags := []string{"--take-ownership"}
-		if helm == "helm" { // which applies on the server's side, where kubectl owns the fields
-			flags = append(flags, "--force-conflicts")
+		if helm == "helm" { // on the server's side the fields would stay kubectl's too, and every change be a conflict
+			flags = append(flags, "--server-side=false")
 		}
 		helm.install(t, "awslogin", namespace, append(flags, chart)...)
 		wantUntouched(t, session)
