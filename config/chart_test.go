@@ -29,7 +29,7 @@ var helms = []string{"helm", "helm3"}
 // helmTemplate renders the chart as on the newest Kubernetes that it has to know.
 func helmTemplate(t *testing.T, helm, namespace string, arguments ...string) []byte {
 	t.Helper()
-	arguments = append([]string{"template", "awslogin", chartFolder, "--namespace", namespace, "--kube-version", "1.36.0"}, arguments...)
+	arguments = append([]string{"template", chartFolder, "--name-template", "awslogin", "--namespace", namespace, "--kube-version", "1.36.0"}, arguments...)
 	manifest, complaints := run(t, nil, filepath.Join(controlplane.Root(), "bin", "tools", helm), arguments...)
 	if complaints != "" {
 		t.Errorf("%s template complains: %s", helm, complaints)
