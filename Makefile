@@ -114,17 +114,23 @@ manifests: $(TOOLS)/controller-gen ## Generate the CRD, the RBAC role, the deepc
 	$(TOOLS)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 	cp $(CHART_FILES) $(CHART)/files/
 
+.PHONY: api.md
+api.md: ## Write docs/api.md, the API reference, from the types in api/.
+	@cd hack/apidocs && go build -o $(BIN)/apidocs .
+	@bin/apidocs
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Lint.
 	$(TOOLS)/golangci-lint run ./...
 
 .PHONY: verify
-verify: manifests ## Check that generated files and go.mod are up to date.
+verify: manifests api.md ## Check that generated files and go.mod are up to date.
 	go mod tidy
+	cd hack/apidocs && go mod tidy
 	cd test/browser && go mod tidy
 	cd hack/recipes && go mod tidy
 	cd hack/helm && go mod tidy
-	git diff --exit-code -- api charts config go.mod go.sum test/browser hack/recipes hack/helm
+	git diff --exit-code -- api charts config docs/api.md go.mod go.sum hack/apidocs hack/helm hack/recipes test/browser
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)
