@@ -6,6 +6,7 @@ BIN   := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 VARIANT ?= default
+CHART   := charts/aws-login-operator
 IMAGE   ?= ghcr.io/awslogin-dev/aws-login-operator:$(VERSION)
 
 # Where the control plane for tests and the demo is; KUBEBUILDER_ASSETS of the
@@ -33,7 +34,7 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role) $(if $(LOGIN),-login bin/kubectl-awslogin)
 
 .PHONY: test
-test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
+test: build controlplane sdks $(TOOLS)/kustomize $(TOOLS)/helm ## Run all tests.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 	cd hack/alerts && go test -count=1 ./...
 	cd hack/recipes && go test -count=1 ./...
@@ -87,6 +88,11 @@ injection.yaml: $(TOOLS)/kustomize ## Write dist/injection.yaml: pods get creden
 	@mkdir -p dist
 	$(TOOLS)/kustomize build config/injection > dist/injection.yaml
 
+.PHONY: chart
+chart: manifests $(TOOLS)/helm ## Package the Helm chart as dist/aws-login-operator-<version>.tgz.
+	@rm -f dist/aws-login-operator-*.tgz
+	$(TOOLS)/helm package $(CHART) --destination dist --app-version $(VERSION) --version "$$(hack/helm/version.sh $(VERSION))"
+
 .PHONY: docker-build
 docker-build: ## Build the image.
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
@@ -105,11 +111,17 @@ controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
 sdks: ## Install the AWS SDKs that tests run: from Debian, npm and Go modules.
 	@hack/sdks/install.sh
 
+# What the chart takes from config/ as it is.
+CHART_FILES := config/crd/bases/*.yaml config/rbac/*role.yaml config/nudge/component/role_patch.yaml \
+	config/injection/inject.yaml config/injection/refuse.yaml \
+	config/prometheus/podmonitor.yaml config/prometheus/rules.yaml config/prometheus/dashboard.json
+
 .PHONY: manifests
-manifests: $(TOOLS)/controller-gen ## Generate the CRD, the RBAC role and the deepcopy code.
+manifests: $(TOOLS)/controller-gen ## Generate the CRD, the RBAC role, the deepcopy code and the chart's copies of them.
 	$(TOOLS)/controller-gen object paths=./api/...
 	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(TOOLS)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	cp $(CHART_FILES) $(CHART)/files/
 
 .PHONY: api.md
 api.md: ## Write docs/api.md, the API reference, from the types in api/.
@@ -126,8 +138,9 @@ verify: manifests api.md ## Check that generated files and go.mod are up to date
 	cd hack/apidocs && go mod tidy
 	cd test/browser && go mod tidy
 	cd hack/recipes && go mod tidy
+	cd hack/helm && go mod tidy
 	cd hack/node && go mod tidy
-	git diff --exit-code -- api config docs/api.md go.mod go.sum hack/apidocs hack/node hack/recipes test/browser
+	git diff --exit-code -- api charts config docs/api.md go.mod go.sum hack/apidocs hack/helm hack/node hack/recipes test/browser
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)
@@ -137,3 +150,8 @@ $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go
 $(TOOLS)/golangci-lint: hack/lint/go.mod
 	@mkdir -p $(TOOLS)
 	cd hack/lint && go build -o $(TOOLS)/golangci-lint tool
+
+# Helm 3 is for tests. It costs little more, as both share what they are made of.
+$(TOOLS)/helm: hack/helm/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/helm && go build -o $(TOOLS)/helm helm.sh/helm/v4/cmd/helm && go build -o $(TOOLS)/helm3 helm.sh/helm/v3/cmd/helm
