@@ -64,6 +64,9 @@ func checkArchives(t *testing.T, program string) {
 		if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, want) {
 			t.Errorf("%s has %q, want %q", path, got, want)
 		}
+		if files[name].mode&0o111 != 0o111 {
+			t.Errorf("%s: nobody may start the program: its mode is %o", path, files[name].mode)
+		}
 		checkInventory(t, path+".spdx.json")
 	}
 }
