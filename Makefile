@@ -5,6 +5,8 @@ SHELL := /bin/sh
 BIN   := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+RELEASE_TOOLS := $(TOOLS)/goreleaser $(TOOLS)/syft $(TOOLS)/cosign
 VARIANT ?= default
 CHART   := charts/aws-login-operator
 IMAGE   ?= ghcr.io/awslogin-dev/aws-login-operator:$(VERSION)
@@ -21,8 +23,10 @@ help: ## Show the targets.
 
 .PHONY: build
 build: ## Build bin/aws-login-operator and the kubectl plugin bin/kubectl-awslogin.
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X awslogin.dev/operator/internal/version.release=$(VERSION)" -o bin/ ./cmd/...
-	@cp cmd/kubectl-awslogin/kubectl_complete-awslogin bin/
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -X awslogin.dev/operator/internal/version.release=$(VERSION) -X awslogin.dev/operator/internal/version.commit=$(COMMIT)" \
+		-o $(BIN)/ ./cmd/...
+	@cp cmd/kubectl-awslogin/kubectl_complete-awslogin $(BIN)/
 
 .PHONY: run
 run: ## Run the operator against the current kubeconfig.
@@ -106,11 +110,32 @@ injection.yaml: $(TOOLS)/kustomize ## Write dist/injection.yaml: pods get creden
 
 .PHONY: chart
 chart: manifests $(TOOLS)/helm ## Package the Helm chart as dist/aws-login-operator-<version>.tgz.
+	@rm -f dist/aws-login-operator-*.tgz
 	$(TOOLS)/helm package $(CHART) --destination dist --app-version $(VERSION) --version "$$(hack/helm/version.sh $(VERSION))"
 
 .PHONY: docker-build
 docker-build: ## Build the image.
-	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+
+# With the Go that go.mod names, as releases are built.
+test-image test-release snapshot vulncheck: export GOTOOLCHAIN := auto
+
+.PHONY: test-image
+test-image: ## Build the image for all architectures without Docker and look into it (FRESH=1: the second build compiles everything again).
+	@hack/release/buildah.sh
+	@go mod download
+	cd hack/release && go test -count=1 -timeout 30m -run TestImage $(if $(FRESH),-fresh)
+
+.PHONY: release-tools
+release-tools: $(RELEASE_TOOLS) ## Build GoReleaser, syft and cosign into bin/tools (10 minutes on 2 cores with cold caches).
+
+.PHONY: snapshot
+snapshot: release-tools ## Make the files of a release of the last commit in dist/release, and publish nothing.
+	@hack/release/snapshot.sh
+
+.PHONY: test-release
+test-release: snapshot $(TOOLS)/validate-krew-manifest ## Make the files of a release and look into them.
+	cd hack/release && go test -count=1 -timeout 10m -run TestRelease
 
 ## What the targets above need.
 
@@ -151,16 +176,27 @@ api.md: ## Write docs/api.md, the API reference, from the types in api/.
 lint: $(TOOLS)/golangci-lint ## Lint.
 	$(TOOLS)/golangci-lint run ./...
 
+.PHONY: lint-release
+lint-release: $(TOOLS)/actionlint $(TOOLS)/goreleaser ## Check the workflows and the description of the release.
+	$(TOOLS)/actionlint .github/workflows/*.yaml
+	$(TOOLS)/goreleaser check --quiet
+
+.PHONY: vulncheck
+vulncheck: $(TOOLS)/govulncheck ## Look for known vulnerabilities in code that the programs call.
+	@hack/checks/vulncheck.sh
+
+.PHONY: licenses
+licenses: ## Check the licences of all that is shipped, and write THIRD_PARTY_NOTICES.
+	cd hack/checks && go test -count=1 ./... && go run ./licenses $(CURDIR) $(CURDIR)/THIRD_PARTY_NOTICES
+
+# Modules of their own that are kept tidy.
+TIDY := hack/apidocs hack/checks hack/helm hack/kind hack/krew hack/node hack/recipes hack/release test/browser
+
 .PHONY: verify
-verify: manifests api.md ## Check that generated files and go.mod are up to date.
+verify: manifests api.md licenses ## Check that generated files and go.mod are up to date.
 	go mod tidy
-	cd hack/apidocs && go mod tidy
-	cd test/browser && go mod tidy
-	cd hack/recipes && go mod tidy
-	cd hack/helm && go mod tidy
-	cd hack/kind && go mod tidy
-	cd hack/node && go mod tidy
-	git diff --exit-code -- api charts config docs/api.md go.mod go.sum hack/apidocs hack/helm hack/kind hack/node hack/recipes test/browser
+	for module in $(TIDY); do (cd $$module && go mod tidy) || exit; done
+	git diff --exit-code -- api charts config docs/api.md go.mod go.sum THIRD_PARTY_NOTICES $(TIDY)
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)
@@ -179,3 +215,16 @@ $(TOOLS)/kind: hack/kind/go.mod
 $(TOOLS)/helm: hack/helm/go.mod
 	@mkdir -p $(TOOLS)
 	cd hack/helm && go build -o $(TOOLS)/helm helm.sh/helm/v4/cmd/helm && go build -o $(TOOLS)/helm3 helm.sh/helm/v3/cmd/helm
+
+$(TOOLS)/actionlint $(TOOLS)/govulncheck: hack/checks/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/checks && go build -o $(TOOLS)/ tool
+	@touch $(TOOLS)/actionlint $(TOOLS)/govulncheck
+
+$(TOOLS)/validate-krew-manifest: hack/krew/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/krew && go build -o $(TOOLS)/ tool
+
+$(RELEASE_TOOLS): hack/release/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/release && cp "$$(go tool -n $(@F))" $@
