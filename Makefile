@@ -34,11 +34,11 @@ run: ## Run the operator against the current kubeconfig.
 
 .PHONY: demo
 demo: build controlplane ## Show the whole thing without AWS and without a cluster (KEEP=1 stays up, ROLE=1 assumes a role, LOGIN=1 signs in with kubectl awslogin).
-	@go build -o bin/demo ./hack/demo
+	@go build -o bin/ ./hack/demo ./hack/workload
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role) $(if $(LOGIN),-login bin/kubectl-awslogin)
 
 .PHONY: test
-test: build controlplane sdks $(TOOLS)/kustomize $(TOOLS)/helm ## Run all tests.
+test: build controlplane sdks $(TOOLS)/kustomize $(TOOLS)/helm $(TOOLS)/kind ## Run all tests.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 	cd hack/alerts && go test -count=1 ./...
 	cd hack/recipes && go test -count=1 ./...
@@ -51,6 +51,22 @@ test-sdks: sdks ## Real AWS SDKs live through rotations, and a table of it (PYTH
 test-browser: controlplane ## A person signs in with kubectl awslogin login in Chromium without a screen.
 	@hack/chromium.sh
 	cd test/browser && KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 -timeout 5m ./...
+
+# What scripts need that run in a cluster: kubectl, helm, kind and the plugin.
+IN_CLUSTER = PATH="$(CONTROLPLANE):$(TOOLS):$(BIN):$$PATH" hack/kind/cluster.sh
+
+.PHONY: kind-demo
+kind-demo: cluster-programs $(TOOLS)/kind ## Show rotations in real pods, in a cluster of kind with a fake AWS (KEEP=1 keeps it). Needs Docker.
+	@CLUSTER=kind $(IN_CLUSTER) hack/kind/demo.sh
+
+.PHONY: node-demo
+node-demo: cluster-programs ## The same without Docker, on Linux as root (KEEP=1 opens a shell at the end).
+	@CLUSTER=node $(IN_CLUSTER) hack/kind/demo.sh
+
+.PHONY: test-e2e
+test-e2e: cluster-programs $(TOOLS)/kind ## Test in a real cluster: kind where Docker answers, else as node-demo (CLUSTER=kind or CLUSTER=node).
+	@go test -c -o bin/cluster.test ./test/cluster
+	@$(IN_CLUSTER) hack/kind/e2e.sh || { [ $$? = 77 ] && [ -z "$(CLUSTER)" ]; } # where none can be, that is said
 
 .PHONY: transcripts
 transcripts: controlplane ## Write into docs/kubectl-awslogin.md what its commands print.
@@ -131,6 +147,10 @@ node: ## Put into bin/ what a real Kubernetes node without Docker runs (Linux, a
 controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
 	@hack/controlplane/build.sh $(BIN)/controlplane
 
+.PHONY: cluster-programs
+cluster-programs: build controlplane $(TOOLS)/helm
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./hack/fakeaws ./hack/workload
+
 .PHONY: sdks
 sdks: ## Install the AWS SDKs that tests run: from Debian, npm and Go modules.
 	@hack/sdks/install.sh
@@ -170,7 +190,7 @@ licenses: ## Check the licences of all that is shipped, and write THIRD_PARTY_NO
 	cd hack/checks && go test -count=1 ./... && go run ./licenses $(CURDIR) $(CURDIR)/THIRD_PARTY_NOTICES
 
 # Modules of their own that are kept tidy.
-TIDY := hack/apidocs hack/checks hack/helm hack/krew hack/node hack/recipes hack/release test/browser
+TIDY := hack/apidocs hack/checks hack/helm hack/kind hack/krew hack/node hack/recipes hack/release test/browser
 
 .PHONY: verify
 verify: manifests api.md licenses ## Check that generated files and go.mod are up to date.
@@ -186,6 +206,10 @@ $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go
 $(TOOLS)/golangci-lint: hack/lint/go.mod
 	@mkdir -p $(TOOLS)
 	cd hack/lint && go build -o $(TOOLS)/golangci-lint tool
+
+$(TOOLS)/kind: hack/kind/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/kind && go build -o $(TOOLS)/kind tool
 
 # Helm 3 is for tests. It costs little more, as both share what they are made of.
 $(TOOLS)/helm: hack/helm/go.mod

@@ -107,9 +107,10 @@ func run(t *testing.T, input []byte, program string, arguments ...string) (outpu
 }
 
 // kustomize builds one of the folders here, or an overlay of one.
-func kustomize(t *testing.T, folder string) []byte {
+func kustomize(t *testing.T, folder string, arguments ...string) []byte {
 	t.Helper()
-	manifest, _ := run(t, nil, filepath.Join(controlplane.Root(), "bin", "tools", "kustomize"), "build", folder)
+	arguments = append([]string{"build", folder}, arguments...)
+	manifest, _ := run(t, nil, filepath.Join(controlplane.Root(), "bin", "tools", "kustomize"), arguments...)
 	return manifest
 }
 

@@ -10,7 +10,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"time"
 
 	"awslogin.dev/operator/hack/show"
@@ -18,20 +17,17 @@ import (
 
 // settings are the command line.
 type settings struct {
-	operator string        // path of the operator's binary
-	plugin   string        // path of the kubectl plugin to sign in with; empty for a login cache that is there
-	duration time.Duration // of the observation
-	lifetime time.Duration // of credentials
-	keep     bool
-	sdk      string // of the workload: auto, boto3 or go
-	role     bool   // have the workload get a role's credentials
+	operator   string        // path of the operator's binary
+	goWorkload string        // path of hack/workload's
+	plugin     string        // path of the kubectl plugin to sign in with; empty for a login cache that is there
+	duration   time.Duration // of the observation
+	lifetime   time.Duration // of credentials
+	keep       bool
+	sdk        string // of the workload: auto, boto3 or go
+	role       bool   // have the workload get a role's credentials
 }
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == goWorkloadArgument {
-		_ = callSTS(context.Background(), os.Stdout) // ends with its standard output
-		return
-	}
 	show.Main("demo", play)
 }
 
@@ -47,6 +43,7 @@ func parseSettings(args []string) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.StringVar(&s.operator, "operator", "bin/aws-login-operator", "the operator's binary, which make build provides")
+	flags.StringVar(&s.goWorkload, "go-workload", "bin/workload", "the workload for machines without boto3")
 	flags.StringVar(&s.plugin, "login", "", "sign in with the kubectl plugin at this path, which make build provides, instead of storing a login cache")
 	flags.DurationVar(&s.duration, "duration", 45*time.Second, "how long to watch rotations")
 	flags.DurationVar(&s.lifetime, "lifetime", 18*time.Second, "how long credentials live; AWS says 15m")

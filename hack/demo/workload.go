@@ -83,21 +83,20 @@ func (w *workload) waitCalled(ctx context.Context) error {
 	}
 }
 
-// workloadCommand chooses boto3 where it is installed, else the SDK that is part
-// of this program.
+// workloadCommand chooses boto3 where it is installed, else the program with the
+// SDK for Go.
 func (d *demo) workloadCommand(ctx context.Context) (command *exec.Cmd, sdk string, err error) {
 	if d.sdk != "go" {
 		version, err := exec.CommandContext(ctx, python, "-c", "import boto3; print(boto3.__version__)").Output()
 		if err == nil {
-			script := filepath.Join(controlplane.Root(), "hack", "demo", "workload.py")
+			script := filepath.Join(controlplane.Root(), "hack", "workload", "workload.py")
 			return exec.Command(python, script), "boto3 " + strings.TrimSpace(string(version)), nil
 		}
 		if d.sdk == "boto3" {
 			return nil, "", fmt.Errorf("%s has no boto3: %w", python, err)
 		}
 	}
-	self, err := os.Executable()
-	return exec.Command(self, goWorkloadArgument), "the AWS SDK for Go,\n         which reads the files again when its credentials have expired", err
+	return exec.Command(d.goWorkload), "the AWS SDK for Go,\n         which reads the files again when its credentials have expired", nil
 }
 
 // follow counts the calls, and says so when one is different from those before.

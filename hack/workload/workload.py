@@ -1,11 +1,14 @@
 """Asks AWS STS who it is, over and over, like any program that runs for days.
 
 Nothing here knows of rotations: boto3 finds the credentials through
-AWS_CONFIG_FILE. Prints one line of JSON per call, for the demo to count.
+AWS_CONFIG_FILE. Prints one line of JSON per call, for people to read and for
+programs to count. main.go does the same with the AWS SDK for Go.
 """
 
+import datetime
 import json
 import os
+import pathlib
 import re
 import time
 
@@ -22,15 +25,24 @@ def main():
     access_key = {}
     sts.meta.events.register("before-send.sts", lambda request, **_: access_key.update(signed_with(request)))
     while True:
-        print(json.dumps(call(sts) | access_key), flush=True)
-        time.sleep(0.2)
+        line = {"time": time.strftime("%H:%M:%S")}
+        line |= call(sts)
+        print(json.dumps(line | access_key), flush=True)
+        time.sleep(float(os.environ.get("SECONDS_BETWEEN_CALLS", "0.2")))
 
 
 def call(sts):
     try:
-        return {"arn": sts.get_caller_identity()["Arn"]}
+        return {"secondsLeft": seconds_left(), "arn": sts.get_caller_identity()["Arn"]}
     except Exception as error:  # some that tell of expired credentials are plain RuntimeErrors
         return {"error": str(error)}
+
+
+def seconds_left():
+    """The life that is left to the mounted credentials."""
+    mounted = pathlib.Path(os.environ["AWS_CONFIG_FILE"]).with_name("credentials.json")
+    expiration = datetime.datetime.strptime(json.loads(mounted.read_text())["Expiration"], "%Y-%m-%dT%H:%M:%S%z")
+    return round((expiration - datetime.datetime.now(datetime.timezone.utc)).total_seconds(), 1)
 
 
 def signed_with(request):

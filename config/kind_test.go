@@ -1,0 +1,130 @@
+package config_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"awslogin.dev/operator/internal/controlplane"
+)
+
+// TestClusterManifestsApply: what hack/kind brings into a cluster is accepted, and
+// pods of it are restricted ones, in the namespaces that it makes.
+func TestClusterManifestsApply(t *testing.T) {
+	for _, namespace := range []struct{ folder, name string }{
+		{"fake-aws", "fake-aws"},
+		{"workloads", "demo"},
+	} {
+		t.Run(namespace.folder, func(t *testing.T) {
+			manifest := kustomize(t, filepath.Join(controlplane.Root(), "hack", "kind", namespace.folder),
+				"--load-restrictor", "LoadRestrictionsNone") // samples are where people look for them
+			apply(t, manifest)
+			admitPods(t, manifest, namespace.name)
+		})
+	}
+}
+
+// TestClusterProgramsAreTheSamples: in a cluster run the samples as they are, but for
+// where they come from, what they print, and where AWS is.
+func TestClusterProgramsAreTheSamples(t *testing.T) {
+	manifest := kustomize(t, filepath.Join(controlplane.Root(), "hack", "kind", "workloads"), "--load-restrictor", "LoadRestrictionsNone")
+	for name, run := range podTemplates(t, manifest) {
+		sample := podTemplates(t, []byte(read(t, filepath.Join("samples", name+".yaml"))))[name]
+		for i := range sample.Spec.Containers {
+			own, its := &run.Spec.Containers[i], &sample.Spec.Containers[i]
+			own.Image, own.ImagePullPolicy, own.Command = its.Image, its.ImagePullPolicy, its.Command
+			own.Env = withoutVariables(own.Env, "PROGRAM", "AWS_ENDPOINT_URL_STS", "SECONDS_BETWEEN_CALLS")
+			its.Env = withoutVariables(its.Env, "PROGRAM")
+		}
+		if !equality.Semantic.DeepEqual(run, sample) {
+			t.Errorf("%s: differs in more than that: %v", name, run)
+		}
+	}
+}
+
+func withoutVariables(variables []corev1.EnvVar, names ...string) []corev1.EnvVar {
+	return slices.DeleteFunc(variables, func(variable corev1.EnvVar) bool { return slices.Contains(names, variable.Name) })
+}
+
+func TestClusterScriptsSayWhatIsMissing(t *testing.T) {
+	for cluster, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"kind":  {77, "kind needs Docker, which does not answer here"},
+		"other": {2, `CLUSTER is "other": must be kind or node`},
+	} {
+		t.Run(cluster, func(t *testing.T) {
+			command := exec.Command(filepath.Join(controlplane.Root(), "hack", "kind", "cluster.sh"), "true")
+			command.Env = []string{"PATH=/usr/bin:/bin", "CLUSTER=" + cluster, "DOCKER_HOST=unix:///nonexistent"}
+			said, _ := command.CombinedOutput()
+			if code := command.ProcessState.ExitCode(); code != want.code || !strings.Contains(string(said), want.says) || strings.Count(string(said), "\n") != 1 {
+				t.Errorf("exits with %d and says %q, want %d and %q in one line", code, said, want.code, want.says)
+			}
+		})
+	}
+}
+
+// standIns are programs for a PATH of their own, which note how they were called.
+func standIns(t *testing.T, programs map[string]string) (path, notes string) {
+	t.Helper()
+	path = t.TempDir()
+	notes = filepath.Join(path, "notes")
+	for name, script := range programs {
+		script = "#!/bin/sh\necho " + name + " \"$@\" >>" + notes + "\n" + script + "\n"
+		if err := os.WriteFile(filepath.Join(path, name), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path + ":/usr/bin:/bin", notes
+}
+
+// TestKindReadsItsConfiguration: the real kind, which only then looks for Docker.
+func TestKindReadsItsConfiguration(t *testing.T) {
+	path, _ := standIns(t, map[string]string{"docker": "exit 1"})
+	root := controlplane.Root()
+	command := exec.Command(filepath.Join(root, "bin", "tools", "kind"), "create", "cluster", "--config", filepath.Join(root, "hack", "kind", "cluster.yaml"))
+	command.Env = []string{"PATH=" + path}
+	if said, err := command.CombinedOutput(); err == nil || !strings.Contains(string(said), "docker info") {
+		t.Errorf("kind says %s, want that it has no Docker", said)
+	}
+}
+
+// TestClusterOfKindGetsEveryImage, with stand-ins for kind and Docker.
+func TestClusterOfKindGetsEveryImage(t *testing.T) {
+	const made = `docker info
+docker build --quiet --tag ghcr.io/awslogin-dev/aws-login-operator:dev .
+docker build --quiet --file ROOT/hack/kind/Dockerfile --target fake-aws --tag awslogin.dev/fake-aws:dev .
+docker build --quiet --file ROOT/hack/kind/Dockerfile --target workload --tag awslogin.dev/workload:dev .
+docker build --quiet --file ROOT/hack/kind/Dockerfile --target boto3 --tag awslogin.dev/boto3:dev .
+kind get clusters
+kind create cluster --config ROOT/hack/kind/cluster.yaml --wait 3m
+kind export kubeconfig --name awslogin-demo
+kind load docker-image --name awslogin-demo ghcr.io/awslogin-dev/aws-login-operator:dev awslogin.dev/fake-aws:dev awslogin.dev/workload:dev awslogin.dev/boto3:dev
+`
+	const deleted = "kind delete cluster --name awslogin-demo\n"
+	for name, test := range map[string]struct{ keep, clusters, notes string }{
+		"and is deleted at the end":     {"", "", made + deleted},
+		"and is kept":                   {"1", "", made},
+		"also if it was kept last time": {"1", "awslogin-demo", strings.Replace(made, "kind create cluster --config ROOT/hack/kind/cluster.yaml --wait 3m\n", "", 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, notes := standIns(t, map[string]string{"docker": "", "kind": `case "$*" in "get clusters") echo ` + test.clusters + ";; esac"})
+			command := exec.Command(filepath.Join(controlplane.Root(), "hack", "kind", "cluster.sh"), "sh", "-c", "echo $KUBECONFIG; exit 3")
+			command.Env = []string{"PATH=" + path, "CLUSTER=kind", "KEEP=" + test.keep}
+			output, _ := command.Output()
+			if want := filepath.Join(controlplane.Root(), "bin", "kind", "kubeconfig\n"); string(output) != want || command.ProcessState.ExitCode() != 3 {
+				t.Errorf("the command ended with %s and said %q, want 3 and %q", command.ProcessState, output, want)
+			}
+			if got := strings.ReplaceAll(read(t, notes), controlplane.Root(), "ROOT"); got != test.notes {
+				t.Errorf("done was\n%swant\n%s", got, test.notes)
+			}
+		})
+	}
+}
