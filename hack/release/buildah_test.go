@@ -18,19 +18,16 @@ const (
 // root of the repository.
 const root = "../.."
 
-// buildah builds images without a daemon, in a store of its own.
-type buildah struct {
-	t     *testing.T
-	store string
-}
+// store is a folder in which buildah keeps images.
+type store string
 
-// newBuildah has a store in which Go's image is the stand-in.
-func newBuildah(t *testing.T) buildah {
+// newStore has one in which Go's image is the stand-in.
+func newStore(t *testing.T) store {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Fatal("buildah needs root here: Debian's cannot build in a chroot without")
 	}
-	b := buildah{t: t, store: t.TempDir()}
+	images := store(t.TempDir())
 	context := t.TempDir()
 	copyFile(t, "/bin/busybox", filepath.Join(context, "busybox"))
 	copyFile(t, "/etc/ssl/certs/ca-certificates.crt", filepath.Join(context, "ca-certificates.crt"))
@@ -38,8 +35,8 @@ func newBuildah(t *testing.T) buildah {
 		t.Fatal(err)
 	}
 	// For both architectures, because this buildah ignores --platform of FROM.
-	b.run("bud", "--isolation=chroot", "--platform=linux/amd64,linux/arm64", "--manifest="+base(t), "--file=standin/Dockerfile", context)
-	return b
+	images.buildah(t, "bud", "--isolation=chroot", "--platform=linux/amd64,linux/arm64", "--manifest="+base(t), "--file=standin/Dockerfile", context)
+	return images
 }
 
 // base is the image that the Dockerfile begins with.
@@ -53,21 +50,21 @@ func base(t *testing.T) string {
 }
 
 // build makes the image and writes it to a folder, in OCI's layout.
-func (b buildah) build(arch, cache string) image {
-	b.t.Helper()
+func (s store) build(t *testing.T, arch, cache string) image {
+	t.Helper()
 	name := "localhost/operator:" + arch
-	b.run("bud", "--isolation=chroot", "--pull=never", "--platform=linux/"+arch, "--timestamp=0", "--tag="+name,
-		"--volume="+golang(b.t, "GOROOT")+":/usr/local/go:ro", "--volume="+golang(b.t, "GOMODCACHE")+":/go/pkg/mod", "--volume="+cache+":/root/.cache/go-build",
+	s.buildah(t, "bud", "--isolation=chroot", "--pull=never", "--platform=linux/"+arch, "--timestamp=0", "--tag="+name,
+		"--volume="+golang(t, "GOROOT")+":/usr/local/go:ro", "--volume="+golang(t, "GOMODCACHE")+":/go/pkg/mod", "--volume="+cache+":/root/.cache/go-build",
 		"--build-arg=VERSION="+version, "--build-arg=COMMIT="+commit, root)
-	folder := filepath.Join(b.t.TempDir(), "image")
-	b.run("push", name, "oci:"+folder)
-	return readImage(b.t, folder)
+	folder := filepath.Join(t.TempDir(), "image")
+	s.buildah(t, "push", name, "oci:"+folder)
+	return readImage(t, folder)
 }
 
-func (b buildah) run(arguments ...string) {
-	b.t.Helper()
-	all := append([]string{"--storage-driver=vfs", "--root=" + b.store + "/root", "--runroot=" + b.store + "/run"}, arguments...)
-	command(b.t, "buildah", all...)
+func (s store) buildah(t *testing.T, arguments ...string) {
+	t.Helper()
+	all := append([]string{"--storage-driver=vfs", "--root=" + string(s) + "/root", "--runroot=" + string(s) + "/run"}, arguments...)
+	command(t, "buildah", all...)
 }
 
 func golang(t *testing.T, name string) string {

@@ -17,25 +17,26 @@ import (
 var fresh = flag.Bool("fresh", false, "compile everything again for the second build, which takes minutes")
 
 func TestImage(t *testing.T) {
-	buildah := newBuildah(t)
+	images := newStore(t)
 	cache := golang(t, "GOCACHE")
-	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
-		t.Run(arch, func(t *testing.T) {
-			buildah.t = t
-			built := buildah.build(arch, cache)
-			checkSettings(t, built.settings, arch)
+	for _, target := range []struct {
+		arch    string
+		machine elf.Machine
+	}{{"amd64", elf.EM_X86_64}, {"arm64", elf.EM_AARCH64}} {
+		t.Run(target.arch, func(t *testing.T) {
+			built := images.build(t, target.arch, cache)
+			checkSettings(t, built.settings, target.arch)
 			checkFiles(t, built.files)
-			checkProgram(t, built.files["aws-login-operator"].content, machine)
-			printSizes(t, arch, built)
+			checkProgram(t, built.files["aws-login-operator"].content, target.machine)
+			printSizes(t, target.arch, built)
 		})
 	}
 	t.Run("built again it is the same", func(t *testing.T) {
-		buildah.t = t
-		first := buildah.build("amd64", cache)
+		first := images.build(t, "amd64", cache)
 		if *fresh {
 			cache = t.TempDir()
 		}
-		second := buildah.build("amd64", cache)
+		second := images.build(t, "amd64", cache)
 		if first.digest != second.digest {
 			t.Errorf("the image was %s, and is %s", first.digest, second.digest)
 		}
