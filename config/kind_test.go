@@ -61,11 +61,14 @@ func TestClusterScriptsSayWhatIsMissing(t *testing.T) {
 		says string
 	}{
 		"kind":  {77, "kind needs Docker, which does not answer here"},
+		"node":  {77, "no node can run here"},
+		"":      {77, "no node can run here"},
 		"other": {2, `CLUSTER is "other": must be kind or node`},
 	} {
 		t.Run(cluster, func(t *testing.T) {
+			path, _ := standIns(t, map[string]string{"docker": "exit 1", "id": "echo 1000"})
 			command := exec.Command(filepath.Join(controlplane.Root(), "hack", "kind", "cluster.sh"), "true")
-			command.Env = []string{"PATH=/usr/bin:/bin", "CLUSTER=" + cluster, "DOCKER_HOST=unix:///nonexistent"}
+			command.Env = []string{"PATH=" + path, "CLUSTER=" + cluster}
 			said, _ := command.CombinedOutput()
 			if code := command.ProcessState.ExitCode(); code != want.code || !strings.Contains(string(said), want.says) || strings.Count(string(said), "\n") != 1 {
 				t.Errorf("exits with %d and says %q, want %d and %q in one line", code, said, want.code, want.says)

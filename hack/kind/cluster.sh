@@ -43,11 +43,12 @@ in_kind() {
 
 in_node() {
 	local archive archives images=()
+	hack/node/node.sh check
 	archives=$(
-		hack/node/images.sh operator
-		hack/node/images.sh program fake-aws bin/fakeaws
-		hack/node/images.sh program workload bin/workload
-		hack/node/images.sh boto3
+		hack/node/images.sh operator &&
+			hack/node/images.sh program fake-aws bin/fakeaws &&
+			hack/node/images.sh program workload bin/workload &&
+			hack/node/images.sh boto3
 	)
 	for archive in $archives; do images+=(--image "$archive"); done
 	SYNC_FREQUENCY=$(sed -n 's/^ *syncFrequency: //p' "$here/cluster.yaml") exec hack/node/node.sh run "${images[@]}" -- "$@"
