@@ -25,13 +25,20 @@ import (
 // state is one that a LoginSession can be in when the operator is replaced. It has a
 // login cache and a person of its own, both by its name.
 type state struct {
-	name string
-	spec string
+	name  string
+	spec  string
 	ready string // the reason
 	// trouble is made once the LoginSession is well.
 	trouble func(s *stage, name string)
 	// cache is stored in place of a login.
 	cache string
+}
+
+func (s state) specs() []string {
+	if s.spec == "" {
+		return nil
+	}
+	return []string{s.spec}
 }
 
 func person(name string) string { return "arn:aws:sts::111122223333:assumed-role/Admin/" + name }
@@ -151,11 +158,7 @@ func (s *stage) bring(want state) {
 	} else {
 		s.store(cache, map[string][]byte{"login.json": []byte(want.cache)})
 	}
-	spec := []string{}
-	if want.spec != "" {
-		spec = append(spec, want.spec)
-	}
-	s.applySessionOf(cache, want.name, spec...)
+	s.applySessionOf(cache, want.name, want.specs()...)
 	if want.trouble != nil {
 		s.awaitReason(want.name, "Ready", "Refreshed")
 		want.trouble(s, want.name)
