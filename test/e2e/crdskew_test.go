@@ -22,6 +22,7 @@ import (
 
 	"awslogin.dev/operator/internal/controlplane"
 	"awslogin.dev/operator/internal/fakeaws"
+	"awslogin.dev/operator/internal/previous"
 )
 
 // crd is a CustomResourceDefinition as a map, so that any version of it can be had.
@@ -46,7 +47,7 @@ func currentCRD(t *testing.T) crd {
 
 func previousCRD(t *testing.T) crd {
 	t.Helper()
-	return readCRD(t, filepath.Join(previousVersion(t), "crd.yaml"))
+	return readCRD(t, filepath.Join(previous.Version(t), "crd.yaml"))
 }
 
 // at is a part of the only version.

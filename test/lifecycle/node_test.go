@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,9 +28,12 @@ const currentImage = "registry.example.com/aws-login-operator:dev"
 // and is gone when its process is.
 type node struct {
 	awsURL  string
-	images  map[string]string // binaries
+	images  sync.Map // of binaries
 	running map[string]*containerProcess
 }
+
+// provide a binary for an image.
+func (n *node) provide(image, binary string) { n.images.Store(image, binary) }
 
 type containerProcess struct {
 	*exec.Cmd
@@ -78,8 +82,8 @@ func (n *node) sync(ctx context.Context) error {
 
 func (n *node) start(ctx context.Context, pod corev1.Pod) error {
 	container := pod.Spec.Containers[0]
-	binary := n.images[container.Image]
-	if binary == "" {
+	binary, ok := n.images.Load(container.Image)
+	if !ok {
 		return nil // cannot be pulled
 	}
 	kubeconfig, err := n.kubeconfigOf(ctx, pod)
@@ -99,7 +103,7 @@ func (n *node) start(ctx context.Context, pod corev1.Pod) error {
 	for _, argument := range container.Args {
 		arguments = append(arguments, strings.ReplaceAll(argument, "$(POD_NAMESPACE)", pod.Namespace))
 	}
-	process.Cmd = exec.Command(binary, arguments...)
+	process.Cmd = exec.Command(binary.(string), arguments...)
 	process.Env = []string{"HOME=/nonexistent", "KUBECONFIG=" + kubeconfig, "AWS_ENDPOINT_URL_SIGNIN=" + n.awsURL, "AWS_ENDPOINT_URL_STS=" + n.awsURL}
 	log, err := os.Create(filepath.Join(folder, pod.Name+".log"))
 	if err != nil {

@@ -40,7 +40,7 @@ func (s *stage) deleteNamespace(name string) {
 func (s *stage) install(variant string) {
 	s.Helper()
 	s.render(variant)
-	s.shell(fmt.Sprintf("kubectl apply --server-side -f dist/%s.yaml && kubectl -n awslogin-system rollout status deployment/awslogin-operator --timeout=60s", variant))
+	s.shell(applyAndWait(variant))
 }
 
 // signIn is `aws login` and storing its file.
@@ -100,12 +100,17 @@ func (s *stage) awaitCollector() {
 	s.await("garbage is collected", func() bool { return !s.exists(&corev1.ConfigMap{}, "probe") })
 }
 
+func (s *stage) requestRefresh(name string) {
+	s.Helper()
+	s.shell("kubectl -n " + namespace + " annotate loginsession " + name + ` awslogin.dev/refresh-requested-at="$(date +%s%N)" --overwrite`)
+}
+
 // awaitRefresh asks AWS for a refresh that takes its time, and returns when it is on
 // its way.
 func (s *stage) awaitRefresh(name string, fault fakeaws.Fault) {
 	s.Helper()
 	before := aws.Stats().Faults
 	aws.Inject(fault)
-	s.shell("kubectl -n " + namespace + " annotate loginsession " + name + ` awslogin.dev/refresh-requested-at="$(date +%s%N)" --overwrite`)
+	s.requestRefresh(name)
 	s.await("a refresh is under way", func() bool { return aws.Stats().Faults > before })
 }

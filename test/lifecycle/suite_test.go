@@ -68,7 +68,8 @@ func runSuite(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	worker = &node{awsURL: server.URL, images: map[string]string{currentImage: binary}, running: map[string]*containerProcess{}}
+	worker = &node{awsURL: server.URL, running: map[string]*containerProcess{}}
+	worker.provide(currentImage, binary)
 	done := make(chan struct{})
 	go func() { worker.run(ctx); close(done) }()
 	defer func() { stop(); <-done }()
@@ -155,6 +156,13 @@ func (s *stage) render(variant string) {
 	manifest, err := kustomize.Output()
 	s.must(err)
 	text := strings.Replace(string(manifest), "image: controller:latest", "image: "+currentImage, 1)
-	s.must(os.MkdirAll(filepath.Join(folder, "dist"), 0o700))
-	s.must(os.WriteFile(filepath.Join(folder, "dist", filepath.Base(variant)+".yaml"), []byte(text), 0o600))
+	s.write("dist/"+variant+".yaml", text)
+}
+
+// write a file in the person's folder.
+func (s *stage) write(path, text string) {
+	s.Helper()
+	path = filepath.Join(folder, path)
+	s.must(os.MkdirAll(filepath.Dir(path), 0o700))
+	s.must(os.WriteFile(path, []byte(text), 0o600))
 }
