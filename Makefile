@@ -33,7 +33,7 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role) $(if $(LOGIN),-login bin/kubectl-awslogin)
 
 .PHONY: test
-test: build controlplane sdks $(TOOLS)/kustomize ## Run all tests.
+test: build controlplane kube-controller-manager sdks $(TOOLS)/kustomize ## Run all tests (PREVIOUS=commit: upgrade from that one).
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 	cd hack/alerts && go test -count=1 ./...
 	cd hack/recipes && go test -count=1 ./...
@@ -48,8 +48,8 @@ test-browser: controlplane ## A person signs in with kubectl awslogin login in C
 	cd test/browser && KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 -timeout 5m ./...
 
 .PHONY: transcripts
-transcripts: controlplane ## Write into docs/kubectl-awslogin.md what its commands print.
-	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin -run TestTranscripts -update
+transcripts: controlplane kube-controller-manager $(TOOLS)/kustomize ## Write into docs what the commands there print.
+	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin ./test/lifecycle -run TestTranscripts -update
 
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
@@ -91,6 +91,10 @@ docker-build: ## Build the image.
 .PHONY: controlplane
 controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
 	@hack/controlplane/build.sh $(BIN)/controlplane
+
+.PHONY: kube-controller-manager
+kube-controller-manager: ## Put kube-controller-manager beside them.
+	@hack/controlplane/build.sh $(BIN)/controlplane kube-controller-manager
 
 .PHONY: sdks
 sdks: ## Install the AWS SDKs that tests run: from Debian, npm and Go modules.

@@ -219,7 +219,8 @@ func TestTargetIsNotCreatedForALoginSessionThatIsGone(t *testing.T) {
 		w.must(api.Delete(w.ctx, w.get("dev")))
 		w.must(api.Delete(w.ctx, w.secret("dev")))
 	}
-	w.reconcile("dev")
+	_, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
+	w.must(err)
 	if w.stored("login").Fingerprint() == before {
 		t.Error("the rotation was not written back")
 	}

@@ -70,6 +70,8 @@ func runSuite(m *testing.M) (code int, err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	worker = &node{awsURL: server.URL, running: map[string]*containerProcess{}}
 	worker.provide(currentImage, binary)
+	worker.provide("registry.example.com/aws-login-operator:one", binary)
+	worker.provide("registry.example.com/aws-login-operator:another", binary)
 	done := make(chan struct{})
 	go func() { worker.run(ctx); close(done) }()
 	defer func() { stop(); <-done }()
@@ -149,14 +151,18 @@ func (s *stage) shell(commands string) (output string) {
 	return string(out)
 }
 
-// render puts what `make install.yaml` writes into the folder, under dist.
+// render puts what `make install.yaml` writes into the folder, as dist/VARIANT.yaml.
 func (s *stage) render(variant string) {
 	s.Helper()
-	kustomize := exec.Command(filepath.Join(controlplane.Root(), "bin", "tools", "kustomize"), "build", filepath.Join(controlplane.Root(), "config", variant))
-	manifest, err := kustomize.Output()
+	s.renderAs(variant, variant, currentImage)
+}
+
+func (s *stage) renderAs(variant, name, image string) {
+	s.Helper()
+	root := controlplane.Root()
+	manifest, err := exec.Command(filepath.Join(root, "bin", "tools", "kustomize"), "build", filepath.Join(root, "config", variant)).Output()
 	s.must(err)
-	text := strings.Replace(string(manifest), "image: controller:latest", "image: "+currentImage, 1)
-	s.write("dist/"+variant+".yaml", text)
+	s.write("dist/"+name+".yaml", strings.Replace(string(manifest), "image: controller:latest", "image: "+image, 1))
 }
 
 // write a file in the person's folder.
