@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -81,8 +82,9 @@ var lasting = []state{
 	{name: "no-role", ready: "RoleDenied", spec: "assumeRole: {roleARN: \"arn:aws:iam::111122223333:role/none\"}"},
 }
 
-// intended is what this version changes in the targets of the previous one, by key
-// of the data: each line says why. Empty it after a release.
+// intended is what this version changes in the targets of the previous one, with the
+// reason: by key of the data, and by name what is in the metadata. It is emptied when
+// that version is the previous one itself.
 var intended = map[string]string{}
 
 // TestAnotherVersionFindsNothingToDo: a version that takes over writes nothing and
@@ -225,15 +227,23 @@ func (o observed) expectLike(t *testing.T, before observed) {
 		delete(before.target.Data, key)
 	}
 	if len(intended) == 0 && o.target.ResourceVersion != before.target.ResourceVersion || !reflect.DeepEqual(o.target.Data, before.target.Data) {
-		t.Errorf("%s: the target was written; its keys were %v, are %v", o.name, keys(before.target), keys(o.target))
+		t.Errorf("%s: the target was written; its data has changed at %q", o.name, differing(before.target.Data, o.target.Data))
 	}
 }
 
-func keys(secret corev1.Secret) (found []string) {
-	for key := range secret.Data {
-		found = append(found, key)
+// differing are the keys at which two Secrets differ.
+func differing(before, after map[string][]byte) (keys []string) {
+	for key := range before {
+		if after[key] == nil || !bytes.Equal(before[key], after[key]) {
+			keys = append(keys, key)
+		}
 	}
-	return found
+	for key := range after {
+		if before[key] == nil {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 var reconciles = regexp.MustCompile(`(?m)^controller_runtime_reconcile_total\{.*\} (\d+)$`)

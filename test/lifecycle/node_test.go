@@ -21,7 +21,11 @@ import (
 	"awslogin.dev/operator/internal/controlplane"
 )
 
-const currentImage = "registry.example.com/aws-login-operator:dev"
+// Both are of this version.
+const (
+	currentImage = "registry.example.com/aws-login-operator:dev"
+	nextImage    = "registry.example.com/aws-login-operator:next"
+)
 
 // node runs the operator's pods: each as a process with the arguments and the service
 // account of the pod, from a binary by its image. A pod that is to end gets SIGTERM,

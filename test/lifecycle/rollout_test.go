@@ -16,8 +16,8 @@ import (
 )
 
 // renderPrevious puts the installation of the version before this one into the
-// folder, as dist/NAME.yaml.
-func (s *stage) renderPrevious(name string) {
+// folder, as dist/previous.yaml.
+func (s *stage) renderPrevious() {
 	s.Helper()
 	built := previous.Version(s.T)
 	manifest, err := os.ReadFile(filepath.Join(built, "install.yaml"))
@@ -25,24 +25,27 @@ func (s *stage) renderPrevious(name string) {
 	_, image, _ := strings.Cut(string(manifest), "image: ")
 	image, _, _ = strings.Cut(image, "\n")
 	worker.provide(image, filepath.Join(built, "aws-login-operator"))
-	s.write("dist/"+name+".yaml", string(manifest))
+	s.write("dist/previous.yaml", string(manifest))
 }
 
 // TestRolloutHandsOver is an upgrade and a rollback, each by one kubectl apply of the
 // whole installation: the session lives, and somebody leads again within seconds.
 func TestRolloutHandsOver(t *testing.T) {
 	s := newStage(t)
-	s.renderPrevious("previous")
-	s.render("default")
-	s.shell(applyAndWait("previous"))
-	t.Cleanup(func() { s.shell("kubectl delete --ignore-not-found -f dist/default.yaml") })
+	s.renderPrevious()
+	s.render("default", "install", currentImage)
+	s.rollOut("previous")
+	t.Cleanup(func() { s.shell(atOnce + " --ignore-not-found") })
 	s.signIn("login")
 	s.applySession("dev", "")
 	s.awaitReady("dev")
-	for _, version := range []string{"default", "previous"} {
+	if uses := s.shell(s.commands("## Roll back")); !strings.Contains(uses, "<none>") {
+		t.Errorf("LoginSessions are said to use roles:\n%s", uses)
+	}
+	for _, version := range []string{"install", "previous"} {
 		longest := s.watchLeadership()
 		began := time.Now()
-		s.shell(applyAndWait(version))
+		s.rollOut(version)
 		s.await("the old pods have ended", func() bool {
 			return strings.Count(s.shell("kubectl -n awslogin-system get pods -o name"), "pod/") == 2
 		})
@@ -59,10 +62,6 @@ func TestRolloutHandsOver(t *testing.T) {
 	if replayed := aws.Stats().Replayed; replayed > 0 {
 		t.Errorf("a spent token was used %d times", replayed)
 	}
-}
-
-func applyAndWait(version string) string {
-	return "kubectl apply --server-side -f dist/" + version + ".yaml && kubectl -n awslogin-system rollout status deployment/awslogin-operator --timeout=60s"
 }
 
 // watchLeadership measures for how long at a stretch the lease has no holder, until

@@ -36,11 +36,17 @@ func (s *stage) deleteNamespace(name string) {
 	s.shell("kubectl delete namespace --ignore-not-found --timeout=60s " + name)
 }
 
-// install as the README says, and wait.
+// install a variant as the README says, and wait.
 func (s *stage) install(variant string) {
 	s.Helper()
-	s.render(variant)
-	s.shell(applyAndWait(variant))
+	s.render(variant, "install", currentImage)
+	s.rollOut("install")
+}
+
+// rollOut applies dist/NAME.yaml.
+func (s *stage) rollOut(name string) {
+	s.Helper()
+	s.shell("kubectl apply --server-side -f dist/" + name + ".yaml\nkubectl -n awslogin-system rollout status deployment/awslogin-operator --timeout=60s")
 }
 
 // signIn is `aws login` and storing its file.

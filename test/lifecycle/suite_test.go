@@ -70,8 +70,7 @@ func runSuite(m *testing.M) (code int, err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	worker = &node{awsURL: server.URL, running: map[string]*containerProcess{}}
 	worker.provide(currentImage, binary)
-	worker.provide("registry.example.com/aws-login-operator:one", binary)
-	worker.provide("registry.example.com/aws-login-operator:another", binary)
+	worker.provide(nextImage, binary)
 	done := make(chan struct{})
 	go func() { worker.run(ctx); close(done) }()
 	defer func() { stop(); <-done }()
@@ -142,7 +141,7 @@ func (s *stage) shell(commands string) (output string) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, "sh", "-c", commands)
+	command := exec.CommandContext(ctx, "sh", "-ec", commands)
 	command.Dir = folder
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -151,13 +150,9 @@ func (s *stage) shell(commands string) (output string) {
 	return string(out)
 }
 
-// render puts what `make install.yaml` writes into the folder, as dist/VARIANT.yaml.
-func (s *stage) render(variant string) {
-	s.Helper()
-	s.renderAs(variant, variant, currentImage)
-}
-
-func (s *stage) renderAs(variant, name, image string) {
+// render puts what `make install.yaml` writes for a variant into the folder, as
+// dist/NAME.yaml.
+func (s *stage) render(variant, name, image string) {
 	s.Helper()
 	root := controlplane.Root()
 	manifest, err := exec.Command(filepath.Join(root, "bin", "tools", "kustomize"), "build", filepath.Join(root, "config", variant)).Output()

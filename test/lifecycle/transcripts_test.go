@@ -21,13 +21,13 @@ var update = flag.Bool("update", false, "write the transcripts into docs/operati
 // they are there, one after the other: `make transcripts` writes what they print.
 func TestTranscriptsOfOperations(t *testing.T) {
 	s := newStage(t)
-	s.renderInstallation("one")
+	s.render("default", "install", currentImage)
 	s.shell("kubectl config set-context --current --namespace " + namespace)
 	s.program("aws", `cp "$LOGIN" "$AWS_LOGIN_CACHE_DIRECTORY"`)
 	login := aws.Login(alice)
 	s.write(login.FileName(), string(login.Cache()))
 	t.Setenv("LOGIN", filepath.Join(folder, login.FileName()))
-	readme, operations := s.page("README.md"), s.page("docs/operations.md")
+	readme := s.page("README.md")
 	s.write("loginsession.yaml", block(t, readme, "**4. Say what you want.**", "yaml"))
 	document := transcript.Open(t, filepath.Join(controlplane.Root(), "docs", "operations.md"), *update)
 	for _, step := range []struct {
@@ -39,8 +39,8 @@ func TestTranscriptsOfOperations(t *testing.T) {
 		{"sign-in", nil, block(t, readme, "**2. Sign in, for the cluster alone.**", "sh") + block(t, readme, "**3. Store it in a Secret.**", "sh")},
 		{"session", nil, only(`kubectl apply`, block(t, readme, "**4. Say what you want.**", "sh")) +
 			"kubectl wait loginsession dev --for=condition=Ready --timeout=60s\nkubectl get loginsession\n"},
-		{"upgrade", func() { s.renderInstallation("another") }, block(t, operations, "## Upgrade", "sh")},
-		{"uninstall", s.awaitCollector, block(t, operations, "### Everything", "sh")},
+		{"upgrade", func() { s.render("default", "install", nextImage) }, s.commands("## Upgrade")},
+		{"uninstall", s.awaitCollector, s.commands(everything)},
 	} {
 		if step.prepare != nil {
 			step.prepare()
@@ -49,13 +49,6 @@ func TestTranscriptsOfOperations(t *testing.T) {
 	}
 	document.Close(t)
 	s.expectChanges("new: secrets data/dev-login")
-}
-
-// renderInstallation has the person make dist/install.yaml for an image with this tag.
-func (s *stage) renderInstallation(tag string) {
-	s.Helper()
-	image, _, _ := strings.Cut(currentImage, ":")
-	s.renderAs("default", "install", image+":"+tag)
 }
 
 // program puts a shell script in front of what the person has.
@@ -71,17 +64,16 @@ func (s *stage) program(name, script string) {
 func TestSessionMoves(t *testing.T) {
 	s := newStage(t)
 	s.install("default")
-	t.Cleanup(func() { s.shell("kubectl delete -f dist/default.yaml") })
+	t.Cleanup(func() { s.shell(atOnce) })
 	s.signIn("dev-login")
 	s.write("loginsession.yaml", block(t, s.page("README.md"), "**4. Say what you want.**", "yaml"))
 	s.makeNamespace("elsewhere")
 	t.Cleanup(func() { s.deleteNamespace("elsewhere") })
 	use := "kubectl config set-context --current --namespace "
 	s.shell(use + namespace + "\nkubectl apply -f loginsession.yaml\nkubectl wait loginsession dev --for=condition=Ready --timeout=60s")
-	operations := s.page("docs/operations.md")
 	s.awaitRefresh("dev", fakeaws.Fault{Rotate: true, Delay: time.Second})
-	s.shell(block(t, operations, "**One session belongs to one cluster.**", "sh"))
-	s.shell(use + "elsewhere\n" + block(t, operations, "And there, with the LoginSession's manifest:", "sh"))
+	s.shell(s.commands("**One session belongs to one cluster.**"))
+	s.shell(use + "elsewhere\n" + s.commands("And there, with the LoginSession's manifest:"))
 	s.shell("kubectl wait loginsession dev --for=condition=Ready --timeout=60s")
 	before := aws.Stats()
 	s.shell("kubectl annotate loginsession dev awslogin.dev/refresh-requested-at=now\nkubectl wait loginsession dev --for=jsonpath='{.status.refresh.lastHandledRequestAt}'=now --timeout=30s")

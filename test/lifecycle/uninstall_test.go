@@ -12,10 +12,16 @@ import (
 	"awslogin.dev/operator/internal/fakeaws"
 )
 
-// The commands of docs/operations.md, whose transcripts have them too.
+// commands are those of docs/operations.md below a text of it.
+func (s *stage) commands(below string) string {
+	s.Helper()
+	return block(s.T, s.page("docs/operations.md"), below, "sh")
+}
+
 const (
-	endOperator = "kubectl -n awslogin-system delete deployment awslogin-operator --cascade=foreground"
-	whatIsLeft  = "kubectl get secrets,leases --all-namespaces -l app.kubernetes.io/managed-by=awslogin.dev"
+	everything = "### Everything"                                    // is uninstalled in order, and what is left is shown
+	theRest    = "The last command shows what is left"               // is deleted
+	atOnce     = "kubectl delete --timeout=60s -f dist/install.yaml" // in no order
 )
 
 func TestUninstallLeavesNothingBehindButWhatWasAskedFor(t *testing.T) {
@@ -26,13 +32,13 @@ func TestUninstallLeavesNothingBehindButWhatWasAskedFor(t *testing.T) {
 	s.applySession("kept", "target: {deletionPolicy: Retain}")
 	s.awaitReady("dev", "kept")
 	s.awaitCollector()
-	s.shell("kubectl delete -f dist/nudge.yaml")
+	s.shell(atOnce)
 	s.expectChanges("new: secrets data/login", "new: secrets data/kept")
-	left := s.shell(whatIsLeft)
+	left := s.shell(only("kubectl get", s.commands(everything)))
 	if !strings.Contains(left, "secret/kept") || strings.Contains(left, "login") {
 		t.Errorf("what is left is said to be\n%s", left)
 	}
-	s.shell("kubectl -n data delete secret login; kubectl delete secrets --all-namespaces -l app.kubernetes.io/managed-by=awslogin.dev")
+	s.shell("kubectl -n data delete secret login\n" + s.commands(theRest))
 	s.expectChanges()
 }
 
@@ -45,11 +51,10 @@ func TestUninstallInOneNamespace(t *testing.T) {
 	s.before = s.takeInventory()
 	s.install("namespaced")
 	s.await("somebody leads", func() bool { return s.shell("kubectl -n awslogin-system get leases -o name") != "" })
-	s.shell(endOperator + "\nkubectl delete --ignore-not-found -f dist/namespaced.yaml")
-	if left := s.shell(whatIsLeft); !strings.Contains(left, "lease.coordination.k8s.io/aws-login-operator") {
+	if left := s.shell(s.commands(everything)); !strings.Contains(left, "lease.coordination.k8s.io/aws-login-operator") {
 		t.Errorf("what is left is said to be\n%s", left)
 	}
-	s.shell("kubectl -n awslogin-system delete leases -l app.kubernetes.io/managed-by=awslogin.dev")
+	s.shell(s.commands(theRest))
 	s.expectChanges()
 }
 
@@ -64,7 +69,7 @@ func TestUninstallFinishesWhatIsUnderWay(t *testing.T) {
 	s.awaitCollector()
 	spent := s.secret("login").Data["login.json"]
 	s.awaitRefresh("dev", fakeaws.Fault{Rotate: true, Delay: 2 * time.Second})
-	s.shell("kubectl delete loginsession --all --all-namespaces\n" + endOperator + "\nkubectl delete --ignore-not-found -f dist/default.yaml")
+	s.shell(s.commands(everything))
 	if string(s.secret("login").Data["login.json"]) == string(spent) {
 		t.Error("the login cache has a spent refresh token")
 	}
@@ -74,7 +79,7 @@ func TestUninstallFinishesWhatIsUnderWay(t *testing.T) {
 func TestNothingOfADeletedLoginSessionComesBack(t *testing.T) {
 	s := newStage(t)
 	s.install("default")
-	t.Cleanup(func() { s.shell("kubectl delete -f dist/default.yaml") })
+	t.Cleanup(func() { s.shell(atOnce) })
 	s.awaitCollector()
 	s.signIn("login")
 	for name, more := range map[string]string{"dev": "", "kept": "target: {deletionPolicy: Retain}"} {
@@ -101,7 +106,8 @@ func TestWithoutTheOperatorNothingWaitsForIt(t *testing.T) {
 	s.applySession("other", "target: {secretName: another}")
 	s.awaitReady("dev", "other")
 	s.awaitCollector()
-	s.shell(endOperator)
+	s.shell(s.commands("### The operator only"))
+	s.await("no operator runs", func() bool { return s.shell("kubectl -n awslogin-system get pods -o name") == "" })
 
 	s.shell("kubectl -n data delete loginsession dev")
 	s.await("the target is collected", func() bool { return !s.exists(&corev1.Secret{}, "dev") })
@@ -109,16 +115,16 @@ func TestWithoutTheOperatorNothingWaitsForIt(t *testing.T) {
 	began := time.Now()
 	s.shell("kubectl delete namespace data --timeout=30s")
 	t.Logf("the namespace ended within %s", time.Since(began).Round(100*time.Millisecond))
-	s.shell("kubectl delete --ignore-not-found --timeout=30s -f dist/default.yaml")
+	s.shell(atOnce + " --ignore-not-found")
 }
 
 // TestInjectionWithoutTheCRDStopsNobodyElse: whoever deletes the CRD before the
 // policies has pods with the label refused, and no others; and can still go on.
 func TestInjectionWithoutTheCRDStopsNobodyElse(t *testing.T) {
 	s := newStage(t)
-	s.render("injection")
+	s.render("injection", "injection", currentImage)
 	s.install("default")
-	s.shell("kubectl apply --server-side -f dist/injection.yaml\nkubectl delete -f dist/default.yaml")
+	s.shell("kubectl apply --server-side -f dist/injection.yaml\n" + atOnce)
 	injected := pod(namespace, map[string]string{"awslogin.dev/inject": "dev"})
 	s.await("pods with the label are refused", func() bool {
 		err := api.Create(s.ctx, injected.DeepCopy(), client.DryRunAll)
