@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/internal/fakeaws"
@@ -73,13 +74,12 @@ var lasting = []state{
 	{name: "malformed", ready: "LoginCacheInvalid", cache: "{}"},
 	{name: "immutable", ready: "WriteBackImpossible", trouble: func(s *stage, name string) {
 		secret := s.secret(name + "-login")
-		secret.Immutable = new(bool)
-		*secret.Immutable = true
+		secret.Immutable = ptr.To(true)
 		s.must(api.Update(s.ctx, secret))
 	}},
 	{name: "taken", ready: "TargetConflict", spec: "target: {secretName: foreign}"},
 	{name: "untemplated", ready: "TemplateInvalid", spec: `target: {template: {data: {.netrc: "{{.Password}}"}}}`},
-	{name: "no-role", ready: "RoleDenied", spec: "assumeRole: {roleARN: \"arn:aws:iam::111122223333:role/none\"}"},
+	{name: "no-role", ready: "RoleDenied", spec: fmt.Sprintf("assumeRole: {roleARN: %q}", role+"-of-nobody")},
 }
 
 // intended is what this version changes in the targets of the previous one, with the

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -33,6 +34,9 @@ func (s *stage) takeInventory() inventory {
 				continue
 			}
 			objects, err := dynamics.Resource(group.WithResource(resource.Name)).List(s.ctx, metav1.ListOptions{})
+			if apierrors.IsNotFound(err) {
+				continue // the kind has gone meanwhile
+			}
 			s.must(err)
 			for _, object := range objects.Items {
 				found.add(resource.Name, object)
