@@ -5,7 +5,10 @@ SHELL := /bin/sh
 BIN   := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+RELEASE_TOOLS := $(TOOLS)/goreleaser $(TOOLS)/syft $(TOOLS)/cosign
 VARIANT ?= default
+CHART   := charts/aws-login-operator
 IMAGE   ?= ghcr.io/awslogin-dev/aws-login-operator:$(VERSION)
 
 # Where the control plane for tests and the demo is; KUBEBUILDER_ASSETS of the
@@ -20,8 +23,10 @@ help: ## Show the targets.
 
 .PHONY: build
 build: ## Build bin/aws-login-operator and the kubectl plugin bin/kubectl-awslogin.
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X awslogin.dev/operator/internal/version.release=$(VERSION)" -o bin/ ./cmd/...
-	@cp cmd/kubectl-awslogin/kubectl_complete-awslogin bin/
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -X awslogin.dev/operator/internal/version.release=$(VERSION) -X awslogin.dev/operator/internal/version.commit=$(COMMIT)" \
+		-o $(BIN)/ ./cmd/...
+	@cp cmd/kubectl-awslogin/kubectl_complete-awslogin $(BIN)/
 
 .PHONY: run
 run: ## Run the operator against the current kubeconfig.
@@ -33,7 +38,7 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role) $(if $(LOGIN),-login bin/kubectl-awslogin)
 
 .PHONY: test
-test: build controlplane kube-controller-manager sdks $(TOOLS)/kustomize ## Run all tests (PREVIOUS=commit: upgrade from that one).
+test: build controlplane kube-controller-manager sdks $(TOOLS)/kustomize $(TOOLS)/helm ## Run all tests (PREVIOUS=commit: upgrade from that one).
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 	cd hack/alerts && go test -count=1 ./...
 	cd hack/recipes && go test -count=1 ./...
@@ -50,6 +55,11 @@ test-browser: controlplane ## A person signs in with kubectl awslogin login in C
 .PHONY: transcripts
 transcripts: controlplane kube-controller-manager $(TOOLS)/kustomize ## Write into docs what the commands there print.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin ./test/lifecycle -run TestTranscripts -update
+
+.PHONY: test-node
+test-node: ## Pods on a real kubelet without Docker, on Linux as root (FULL=1 measures how late they see a new Secret).
+	@hack/node/node.sh build || [ $$? = 77 ]
+	cd hack/node && go test -count=1 -v -timeout 15m $(if $(FULL),-args -full)
 
 .PHONY: soak
 soak: build controlplane ## Two replicas in faults of every kind for 10 minutes, every read judged (DURATION=30m SESSIONS=200 SEED=1).
@@ -82,11 +92,40 @@ injection.yaml: $(TOOLS)/kustomize ## Write dist/injection.yaml: pods get creden
 	@mkdir -p dist
 	$(TOOLS)/kustomize build config/injection > dist/injection.yaml
 
+.PHONY: chart
+chart: manifests $(TOOLS)/helm ## Package the Helm chart as dist/aws-login-operator-<version>.tgz.
+	@rm -f dist/aws-login-operator-*.tgz
+	$(TOOLS)/helm package $(CHART) --destination dist --app-version $(VERSION) --version "$$(hack/helm/version.sh $(VERSION))"
+
 .PHONY: docker-build
 docker-build: ## Build the image.
-	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+
+# With the Go that go.mod names, as releases are built.
+test-image test-release snapshot vulncheck: export GOTOOLCHAIN := auto
+
+.PHONY: test-image
+test-image: ## Build the image for all architectures without Docker and look into it (FRESH=1: the second build compiles everything again).
+	@hack/release/buildah.sh
+	@go mod download
+	cd hack/release && go test -count=1 -timeout 30m -run TestImage $(if $(FRESH),-fresh)
+
+.PHONY: release-tools
+release-tools: $(RELEASE_TOOLS) ## Build GoReleaser, syft and cosign into bin/tools (10 minutes on 2 cores with cold caches).
+
+.PHONY: snapshot
+snapshot: release-tools ## Make the files of a release of the last commit in dist/release, and publish nothing.
+	@hack/release/snapshot.sh
+
+.PHONY: test-release
+test-release: snapshot $(TOOLS)/validate-krew-manifest ## Make the files of a release and look into them.
+	cd hack/release && go test -count=1 -timeout 10m -run TestRelease
 
 ## What the targets above need.
+
+.PHONY: node
+node: ## Put into bin/ what a real Kubernetes node without Docker runs (Linux, as root).
+	@hack/node/node.sh build
 
 .PHONY: controlplane
 controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
@@ -100,22 +139,48 @@ kube-controller-manager: ## Put kube-controller-manager beside them.
 sdks: ## Install the AWS SDKs that tests run: from Debian, npm and Go modules.
 	@hack/sdks/install.sh
 
+# What the chart takes from config/ as it is.
+CHART_FILES := config/crd/bases/*.yaml config/rbac/*role.yaml config/nudge/component/role_patch.yaml \
+	config/injection/inject.yaml config/injection/refuse.yaml \
+	config/prometheus/podmonitor.yaml config/prometheus/rules.yaml config/prometheus/dashboard.json
+
 .PHONY: manifests
-manifests: $(TOOLS)/controller-gen ## Generate the CRD, the RBAC role and the deepcopy code.
+manifests: $(TOOLS)/controller-gen ## Generate the CRD, the RBAC role, the deepcopy code and the chart's copies of them.
 	$(TOOLS)/controller-gen object paths=./api/...
 	$(TOOLS)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(TOOLS)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	cp $(CHART_FILES) $(CHART)/files/
+
+.PHONY: api.md
+api.md: ## Write docs/api.md, the API reference, from the types in api/.
+	@cd hack/apidocs && go build -o $(BIN)/apidocs .
+	@bin/apidocs
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Lint.
 	$(TOOLS)/golangci-lint run ./...
 
+.PHONY: lint-release
+lint-release: $(TOOLS)/actionlint $(TOOLS)/goreleaser ## Check the workflows and the description of the release.
+	$(TOOLS)/actionlint .github/workflows/*.yaml
+	$(TOOLS)/goreleaser check --quiet
+
+.PHONY: vulncheck
+vulncheck: $(TOOLS)/govulncheck ## Look for known vulnerabilities in code that the programs call.
+	@hack/checks/vulncheck.sh
+
+.PHONY: licenses
+licenses: ## Check the licences of all that is shipped, and write THIRD_PARTY_NOTICES.
+	cd hack/checks && go test -count=1 ./... && go run ./licenses $(CURDIR) $(CURDIR)/THIRD_PARTY_NOTICES
+
+# Modules of their own that are kept tidy.
+TIDY := hack/apidocs hack/checks hack/helm hack/krew hack/node hack/recipes hack/release test/browser
+
 .PHONY: verify
-verify: manifests ## Check that generated files and go.mod are up to date.
+verify: manifests api.md licenses ## Check that generated files and go.mod are up to date.
 	go mod tidy
-	cd test/browser && go mod tidy
-	cd hack/recipes && go mod tidy
-	git diff --exit-code -- api config go.mod go.sum test/browser hack/recipes
+	for module in $(TIDY); do (cd $$module && go mod tidy) || exit; done
+	git diff --exit-code -- api charts config docs/api.md go.mod go.sum THIRD_PARTY_NOTICES $(TIDY)
 
 $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go.mod
 	@mkdir -p $(TOOLS)
@@ -125,3 +190,21 @@ $(TOOLS)/controller-gen $(TOOLS)/kustomize $(TOOLS)/setup-envtest: hack/tools/go
 $(TOOLS)/golangci-lint: hack/lint/go.mod
 	@mkdir -p $(TOOLS)
 	cd hack/lint && go build -o $(TOOLS)/golangci-lint tool
+
+# Helm 3 is for tests. It costs little more, as both share what they are made of.
+$(TOOLS)/helm: hack/helm/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/helm && go build -o $(TOOLS)/helm helm.sh/helm/v4/cmd/helm && go build -o $(TOOLS)/helm3 helm.sh/helm/v3/cmd/helm
+
+$(TOOLS)/actionlint $(TOOLS)/govulncheck: hack/checks/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/checks && go build -o $(TOOLS)/ tool
+	@touch $(TOOLS)/actionlint $(TOOLS)/govulncheck
+
+$(TOOLS)/validate-krew-manifest: hack/krew/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/krew && go build -o $(TOOLS)/ tool
+
+$(RELEASE_TOOLS): hack/release/go.mod
+	@mkdir -p $(TOOLS)
+	cd hack/release && cp "$$(go tool -n $(@F))" $@

@@ -81,12 +81,17 @@ func makeNamespace(name string) error {
 // apply hands a manifest to `kubectl apply` and wants neither error nor warning.
 func apply(t *testing.T, manifest []byte, arguments ...string) {
 	t.Helper()
-	kubectl := environment.ControlPlane.KubectlPath
-	arguments = append([]string{"--kubeconfig", kubeconfig(), "--cache-dir", filepath.Join(scratch, "cache"),
-		"apply", "--server-side", "--validate=strict", "-f", "-"}, arguments...)
-	if _, complaints := run(t, manifest, kubectl, arguments...); complaints != "" {
+	arguments = append([]string{"apply", "--server-side", "--validate=strict", "-f", "-"}, arguments...)
+	if _, complaints := kubectl(t, manifest, arguments...); complaints != "" {
 		t.Errorf("kubectl apply complains: %s", complaints)
 	}
+}
+
+// kubectl runs it as an administrator of the cluster.
+func kubectl(t *testing.T, input []byte, arguments ...string) (output []byte, complaints string) {
+	t.Helper()
+	arguments = append([]string{"--kubeconfig", kubeconfig(), "--cache-dir", filepath.Join(scratch, "cache")}, arguments...)
+	return run(t, input, environment.ControlPlane.KubectlPath, arguments...)
 }
 
 // run runs a program and returns what it writes to standard output and error.

@@ -115,7 +115,7 @@ func TestDocumentedFlagsAreThoseOfTheOperator(t *testing.T) {
 func documents(t *testing.T) []string {
 	t.Helper()
 	var found []string
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "charts/*/*.md"} {
 		pages, err := filepath.Glob(filepath.Join(controlplane.Root(), pattern))
 		if err != nil || len(pages) == 0 {
 			t.Fatalf("no %s: %v", pattern, err)

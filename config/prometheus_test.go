@@ -1,29 +1,18 @@
 package config_test
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
 // TestPrometheusFindsTheOperator: the kinds are the Prometheus Operator's, which
 // this API server does not know. hack/alerts tests what is in them.
 func TestPrometheusFindsTheOperator(t *testing.T) {
 	kinds := map[string]*unstructured.Unstructured{}
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(kustomize(t, "prometheus")), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
+	for _, object := range byName(t, kustomize(t, "prometheus")) {
 		if object.GetNamespace() != "awslogin-system" {
 			t.Errorf("%s is in namespace %q", object.GetKind(), object.GetNamespace())
 		}

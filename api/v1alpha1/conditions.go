@@ -1,9 +1,9 @@
 package v1alpha1
 
-// Condition types. Ready, SessionActive and CredentialsValid are always present;
+// Conditions. Ready, SessionActive and CredentialsValid are always present;
 // SessionEndingSoon only while True, and so, as kstatus asks, Reconciling and Stalled.
 const (
-	// ReadyCondition is SessionActive AND CredentialsValid AND not overdue.
+	// ReadyCondition: SessionActive AND CredentialsValid AND not overdue.
 	ReadyCondition = "Ready"
 	// SessionActiveCondition: the login session can still be refreshed.
 	SessionActiveCondition = "SessionActive"
@@ -84,7 +84,7 @@ const (
 	ReasonSignInRegionConflict = "SignInRegionConflict"
 )
 
-// Reasons of events that tell of no condition: nothing is wrong with the
+// Reasons of events alone. They tell of no condition: nothing is wrong with the
 // LoginSession. Only with --nudge-pods.
 const (
 	// ReasonPodsNudged: pods that mount the target were told of new credentials.

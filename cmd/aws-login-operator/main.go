@@ -41,7 +41,7 @@ const (
 func main() {
 	options, err := parseOptions(flag.CommandLine, os.Args[1:], os.Getenv)
 	if err == nil && options.version {
-		fmt.Println(version.String())
+		fmt.Println(version.Full())
 		return
 	}
 	if err == nil {

@@ -117,7 +117,7 @@ func (o *options) bind(flags *flag.FlagSet, getenv func(string) string) {
 	flags.Func("allowed-accounts", "accept sessions of these AWS accounts only: comma-separated IDs of 12 digits", appendTo(&o.allowedAccounts))
 	flags.Func("allowed-principals", "accept sessions of these principals only: comma-separated patterns of ARNs with * and ?, as arn:aws:sts::111122223333:assumed-role/Developer/*", appendTo(&o.allowedPrincipals))
 	flags.DurationVar(&o.sessionEndWarning, "session-end-warning", 30*time.Minute, "how long before a session's estimated end to say that it ends soon; 0 for never")
-	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	flags.BoolVar(&o.version, "version", false, "print version and commit, and exit")
 	o.log.BindFlags(flags)
 }
 

@@ -26,7 +26,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Annotations: map[string]string{
 			cobra.CommandDisplayNameAnnotation: "kubectl awslogin",
 		},
-		Version:           version.String(),
+		Version:           version.Full(),
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		SilenceUsage:      true,
 		SilenceErrors:     true, // run tells of them
