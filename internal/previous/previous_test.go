@@ -57,7 +57,7 @@ func (r *repository) commit(path string) {
 
 // script runs it; with nothing to build here it fails after it has said what it would.
 func (r *repository) script() (exitCode int, says string) {
-	command := exec.Command(filepath.Join(r.folder, "hack", "previous.sh"), filepath.Join(r.T.TempDir(), "built"))
+	command := exec.Command(filepath.Join(r.folder, "hack", "previous.sh"), filepath.Join(r.TempDir(), "built"))
 	out, _ := command.CombinedOutput()
 	return command.ProcessState.ExitCode(), string(out)
 }

@@ -123,8 +123,8 @@ func echoed(commands string) (script string) {
 
 var (
 	waiting = regexp.MustCompile(`(?m)^Waiting for deployment .*\n`)
-	within  = regexp.MustCompile(`(?m)^(serviceaccount|role).* deleted from awslogin-system namespace\n`) // or by its end
-	row     = regexp.MustCompile(`\S+Z( +)\S+Z( +)\d+[smh]\S*`)                                           // EXPIRES, NEXT-REFRESH and AGE
+	within  = regexp.MustCompile(`(?m)^(serviceaccount|role|poddisruptionbudget).* deleted from awslogin-system namespace\n`) // or by its end
+	row     = regexp.MustCompile(`\S+Z( +)\S+Z( +)\d+[smh]\S*`)                                                               // EXPIRES, NEXT-REFRESH and AGE
 )
 
 // likeAlways has examples in place of times, and says nothing of how long it took.
