@@ -1,10 +1,13 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -69,6 +72,41 @@ func TestClusterScriptsSayWhatIsMissing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClusterIsAsFastAsDocumented: the credentials' life, and how often the kubelet
+// looks, are AWS's and a kubelet's in one proportion.
+func TestClusterIsAsFastAsDocumented(t *testing.T) {
+	folder := filepath.Join(controlplane.Root(), "hack", "kind")
+	lifetime := secondsIn(t, filepath.Join(folder, "fake-aws", "deployment.yaml"), `--credential-lifetime=(\d+)s`)
+	sync := secondsIn(t, filepath.Join(folder, "cluster.yaml"), `syncFrequency: (\d+)s`)
+	if lifetime != 15*sync {
+		t.Errorf("credentials live %d s and the kubelet syncs every %d s, want 15 to 1", lifetime, sync)
+	}
+	document := read(t, filepath.Join(controlplane.Root(), "docs", "kind.md"))
+	for _, row := range []string{
+		fmt.Sprintf("| credentials live | %d s | 15 min |", lifetime),
+		fmt.Sprintf("with so much left | %d s | 10 min |", lifetime*2/3),
+		fmt.Sprintf("each pod every | %d s ", sync),
+		fmt.Sprintf("never have less than | %d s | 5 min |", lifetime/3),
+	} {
+		if !strings.Contains(document, row) {
+			t.Errorf("docs/kind.md does not have %q", row)
+		}
+	}
+}
+
+func secondsIn(t *testing.T, file, pattern string) int {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(read(t, file))
+	if found == nil {
+		t.Fatalf("%s has no %s", file, pattern)
+	}
+	seconds, err := strconv.Atoi(found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seconds
 }
 
 // standIns are programs for a PATH of their own, which note how they were called.

@@ -14,7 +14,7 @@ sign_in() {
 	kubectl port-forward --namespace fake-aws service/fake-aws $port:80 >/dev/null &
 	# shellcheck disable=SC2064 # this process
 	trap "kill $!" RETURN
-	until curl --silent --output /dev/null http://127.0.0.1:$port/; do sleep 0.2; done
+	until (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; do sleep 0.2; done
 	export AWS_ENDPOINT_URL_SIGNIN=http://127.0.0.1:$port
 	show kubectl awslogin login dev --namespace demo --workload-region us-east-1 --no-browser 2>&1 |
 		while IFS= read -r line; do

@@ -25,7 +25,7 @@ type pods struct {
 	published map[string]time.Time // when an access key came into the target Secret
 }
 
-// startPods returns when all of them have called AWS.
+// startPods returns when all of them run and are listened to.
 func (s *stage) startPods() *pods {
 	s.Helper()
 	p := &pods{published: map[string]time.Time{}}
