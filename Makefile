@@ -113,6 +113,11 @@ chart: manifests $(TOOLS)/helm ## Package the Helm chart as dist/aws-login-opera
 	@rm -f dist/aws-login-operator-*.tgz
 	$(TOOLS)/helm package $(CHART) --destination dist --app-version $(VERSION) --version "$$(hack/helm/version.sh $(VERSION))"
 
+.PHONY: sizes
+sizes: build install.yaml injection.yaml chart ## Print how large what people install is, for docs/releases.md.
+	@for file in bin/aws-login-operator bin/kubectl-awslogin dist/install.yaml dist/injection.yaml dist/aws-login-operator-*.tgz; do \
+		printf '| `%s` | %s kB |\n' $$file $$((($$(wc -c < $$file) + 500) / 1000)); done
+
 .PHONY: docker-build
 docker-build: ## Build the image.
 	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
