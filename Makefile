@@ -38,7 +38,7 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role) $(if $(LOGIN),-login bin/kubectl-awslogin)
 
 .PHONY: test
-test: build controlplane sdks $(TOOLS)/kustomize $(TOOLS)/helm $(TOOLS)/kind ## Run all tests.
+test: build controlplane kube-controller-manager sdks $(TOOLS)/kustomize $(TOOLS)/helm $(TOOLS)/kind ## Run all tests (PREVIOUS=commit: upgrade from that one).
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 	cd hack/alerts && go test -count=1 ./...
 	cd hack/recipes && go test -count=1 ./...
@@ -69,8 +69,8 @@ test-e2e: cluster-programs $(TOOLS)/kind ## Test in a real cluster: kind where D
 	@$(IN_CLUSTER) hack/kind/e2e.sh || { [ $$? = 77 ] && [ -z "$(CLUSTER)" ]; } # where none can be, that is said
 
 .PHONY: transcripts
-transcripts: controlplane ## Write into docs/kubectl-awslogin.md what its commands print.
-	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin -run TestTranscripts -update
+transcripts: controlplane kube-controller-manager $(TOOLS)/kustomize ## Write into docs what the commands there print.
+	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 ./cmd/kubectl-awslogin ./test/lifecycle -run TestTranscripts -update
 
 .PHONY: test-node
 test-node: ## Pods on a real kubelet without Docker, on Linux as root (FULL=1 measures how late they see a new Secret).
@@ -113,6 +113,11 @@ chart: manifests $(TOOLS)/helm ## Package the Helm chart as dist/aws-login-opera
 	@rm -f dist/aws-login-operator-*.tgz
 	$(TOOLS)/helm package $(CHART) --destination dist --app-version $(VERSION) --version "$$(hack/helm/version.sh $(VERSION))"
 
+.PHONY: sizes
+sizes: build install.yaml injection.yaml chart ## Print how large what people install is, for docs/releases.md.
+	@for file in bin/aws-login-operator bin/kubectl-awslogin dist/install.yaml dist/injection.yaml dist/aws-login-operator-*.tgz; do \
+		printf '| `%s` | %s kB |\n' $$file $$((($$(wc -c < $$file) + 500) / 1000)); done
+
 .PHONY: docker-build
 docker-build: ## Build the image.
 	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
@@ -150,6 +155,10 @@ controlplane: ## Put kube-apiserver, etcd and kubectl into bin/controlplane.
 .PHONY: cluster-programs
 cluster-programs: build controlplane $(TOOLS)/helm
 	@CGO_ENABLED=0 go build -trimpath -o bin/ ./hack/fakeaws ./hack/workload
+
+.PHONY: kube-controller-manager
+kube-controller-manager: ## Put kube-controller-manager beside them.
+	@hack/controlplane/build.sh $(BIN)/controlplane kube-controller-manager
 
 .PHONY: sdks
 sdks: ## Install the AWS SDKs that tests run: from Debian, npm and Go modules.

@@ -274,6 +274,16 @@ func (r *LoginSessionReconciler) readLive(ctx context.Context, a *attempt) (*v1a
 	return live, nil
 }
 
+// checkExists keeps a target from being created for a LoginSession that was deleted in
+// the meantime: where it is to be retained, nobody would delete it any more.
+func (r *LoginSessionReconciler) checkExists(ctx context.Context, a *attempt) error {
+	live, err := r.readLive(ctx, a)
+	if err == nil && !live.DeletionTimestamp.IsZero() {
+		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("loginsessions").GroupResource(), live.Name)
+	}
+	return err
+}
+
 func (a *attempt) wasHandled(session *v1alpha1.LoginSession) bool {
 	asked := requestedAt(session)
 	return asked == handledRequest(session) || asked == a.memory.handled

@@ -220,10 +220,13 @@ func (r *LoginSessionReconciler) writeTarget(ctx context.Context, a *attempt, de
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	if a.target == nil {
-		return r.Client.Create(ctx, desired)
+	if a.target != nil {
+		return r.Client.Update(ctx, desired)
 	}
-	return r.Client.Update(ctx, desired)
+	if err := r.checkExists(ctx, a); err != nil {
+		return err
+	}
+	return r.Client.Create(ctx, desired)
 }
 
 func (a *attempt) recordPublished(next *published) {

@@ -206,3 +206,25 @@ func TestSpecDecidesWhatIsPublished(t *testing.T) {
 		t.Error("the new generation was not observed")
 	}
 }
+
+// TestTargetIsNotCreatedForALoginSessionThatIsGone: nobody would delete it, where it
+// is to be retained.
+func TestTargetIsNotCreatedForALoginSessionThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("login")
+	w.session("dev", retained)
+	w.pass(w.reconcile("dev"))
+	before := w.stored("login").Fingerprint()
+	w.hooks.answered = func() {
+		w.must(api.Delete(w.ctx, w.get("dev")))
+		w.must(api.Delete(w.ctx, w.secret("dev")))
+	}
+	_, err := w.operator.Reconcile(w.ctx, requestFor(w, "dev"))
+	w.must(err)
+	if w.stored("login").Fingerprint() == before {
+		t.Error("the rotation was not written back")
+	}
+	if w.secret("dev") != nil {
+		t.Error("the target was created again")
+	}
+}

@@ -110,7 +110,8 @@ const (
 	// NudgedAtAnnotation on pods, with --nudge-pods: when they were told of new
 	// credentials (RFC 3339). A kubelet looks at a pod at once that changes.
 	NudgedAtAnnotation = "awslogin.dev/nudged-at"
-	// ManagedByLabel on target Secrets, with the value ManagedBy.
+	// ManagedByLabel on all that the operator creates, with the value ManagedBy: target
+	// Secrets and its lease.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	// ManagedBy is the value of ManagedByLabel.
 	ManagedBy = "awslogin.dev"

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"awslogin.dev/operator/api/v1alpha1"
 	"awslogin.dev/operator/internal/guard"
 	"awslogin.dev/operator/internal/lease"
 	"awslogin.dev/operator/internal/loginrefresh"
@@ -196,6 +197,7 @@ func (o *options) lease() lease.Options {
 	return lease.Options{
 		Namespace:     o.leaseNamespace,
 		Name:          o.leaseName(),
+		Labels:        map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy},
 		Duration:      o.leaseDuration,
 		RenewDeadline: o.renewDeadline,
 		RetryPeriod:   o.retryPeriod,

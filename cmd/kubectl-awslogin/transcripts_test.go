@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/internal/controlplane"
+	"awslogin.dev/operator/internal/transcript"
 )
 
 var update = flag.Bool("update", false, "write the transcripts into docs/kubectl-awslogin.md")
@@ -32,7 +32,7 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 	}
 	s.browserProgram("exit")
 	cache := filepath.Dir(s.laptop("dev", aws, nil).path)
-	text := document(t)
+	document := transcript.Open(t, filepath.Join(controlplane.Root(), "docs", "kubectl-awslogin.md"), *update)
 	steps := []struct {
 		name    string
 		prepare func()
@@ -53,9 +53,6 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 		}, "doctor", ""},
 		{"logout", nil, "logout dev", "y"},
 	}
-	if places := strings.Count(text, "<!-- transcript: "); places != len(steps) {
-		t.Errorf("docs/kubectl-awslogin.md has places for %d transcripts, and there are %d", places, len(steps))
-	}
 	for _, step := range steps {
 		if step.prepare != nil {
 			step.prepare()
@@ -65,30 +62,12 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 			printed = snippets.ReplaceAllString(printed, "\n  ...\n") // once is enough
 		}
 		printed = strings.ReplaceAll(printed, cache, "~/.aws/login/cache")
-		text = replaceTranscript(t, text, step.name, "$ kubectl awslogin "+step.command+"\n"+printed)
+		document.Expect(t, step.name, "$ kubectl awslogin "+step.command+"\n"+printed)
 	}
-	if *update {
-		s.must(os.WriteFile(filepath.Join(controlplane.Root(), "docs", "kubectl-awslogin.md"), []byte(text), 0o600))
-	}
+	document.Close(t)
 }
 
 func named(name string) change { return func(p *patient) { p.pod.Name = name } }
-
-// replaceTranscript puts what a command prints below its marker in the document. That it
-// has to is an error, unless it was asked for.
-func replaceTranscript(t *testing.T, document, name, printed string) string {
-	t.Helper()
-	head := "<!-- transcript: " + name + " -->\n```\n"
-	before, rest, found := strings.Cut(document, head)
-	shown, after, closed := strings.Cut(rest, "```\n")
-	if !found || !closed {
-		t.Fatalf("docs/kubectl-awslogin.md has no place for the transcript %s", name)
-	}
-	if shown != printed && !*update {
-		t.Errorf("`make transcripts` has to be run: docs/kubectl-awslogin.md has\n%s\nprinted was\n%s", shown, printed)
-	}
-	return before + head + printed + "```\n" + after
-}
 
 // transcript is all that a terminal shows after a command was typed, except what differs
 // from run to run.

@@ -16,9 +16,18 @@ import (
 // KUBEBUILDER_ASSETS where that is set, else from the project's bin/controlplane.
 // The caller stops it.
 func Start() (*envtest.Environment, error) {
-	environment, err := start()
+	return startWith(func() *envtest.Environment {
+		return &envtest.Environment{
+			CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases")},
+			ErrorIfCRDPathMissing: true,
+		}
+	})
+}
+
+func startWith(settings func() *envtest.Environment) (*envtest.Environment, error) {
+	environment, err := start(settings())
 	if err != nil { // a port that was free when it was chosen may be taken by now
-		environment, err = start()
+		environment, err = start(settings())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start the control plane (`make controlplane` provides it): %w", err)
@@ -27,12 +36,8 @@ func Start() (*envtest.Environment, error) {
 	return environment, nil
 }
 
-func start() (*envtest.Environment, error) {
-	environment := &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases")},
-		ErrorIfCRDPathMissing: true,
-		UseExistingCluster:    ptr.To(false), // whatever the environment says
-	}
+func start(environment *envtest.Environment) (*envtest.Environment, error) {
+	environment.UseExistingCluster = ptr.To(false) // whatever the environment says
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		environment.BinaryAssetsDirectory = filepath.Join(Root(), "bin", "controlplane")
 	}

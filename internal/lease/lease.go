@@ -23,6 +23,8 @@ type Options struct {
 	// Namespace of the lease; by default the one that the process runs in.
 	Namespace string
 	Name      string
+	// Labels of the lease, by which it is found when nobody contends for it any more.
+	Labels map[string]string
 	// Duration is how long the others wait for a holder that has gone silent.
 	Duration time.Duration
 	// RenewDeadline is how long the holder works without having renewed. It is
@@ -55,6 +57,7 @@ func New(config *rest.Config, events recorder.Provider, options Options, gained 
 		LeaderElection:          true,
 		LeaderElectionNamespace: options.Namespace,
 		LeaderElectionID:        options.Name,
+		LeaderLabels:            options.Labels,
 		RenewDeadline:           options.RenewDeadline,
 	})
 	if err != nil {

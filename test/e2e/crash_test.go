@@ -115,10 +115,14 @@ func (s *stage) watchTarget() (check func()) {
 // agree says whether the login cache, the target and the status are about the
 // same credentials, which are not those before.
 func (s *stage) agree(before *loginrefresh.Login) bool {
+	return s.agreeSince(before.Credentials.AccessKeyID)
+}
+
+func (s *stage) agreeSince(before string) bool {
 	stored := s.stored()
 	id := stored.Credentials.AccessKeyID
 	status := s.get("dev").Status
-	return id != before.Credentials.AccessKeyID && status.Credentials != nil && status.Credentials.AccessKeyID == id &&
+	return id != before && status.Credentials != nil && status.Credentials.AccessKeyID == id &&
 		status.Session.Fingerprint == stored.Fingerprint() &&
 		strings.Contains(string(s.secret("dev").Data["credentials.json"]), id)
 }
@@ -174,32 +178,40 @@ func TestSIGKILLAtEveryStepOfARotation(t *testing.T) {
 		t.Run(fmt.Sprint(point.when, " ", point.step), func(t *testing.T) {
 			t.Parallel()
 			s := stageRotation(t)
-			l := s.newLine()
-			p := s.start(nil, l.environment...)
-			s.awaitPublished()
-			before := s.stored()
-			check := s.watchTarget()
-			kill := func() { p.stop(syscall.SIGKILL) }
-			fault := faultproxy.Fault{Before: kill, Refuse: true}
-			if point.when == "after" {
-				fault = faultproxy.Fault{After: kill}
-			}
-			l.Judge(faultproxy.Once(point.step, fault))
-			s.resume()
-			s.await("the operator is killed", p.hasExited)
-
-			s.start(nil)
-			s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
-			s.await("login cache, target and status agree", func() bool { return s.agree(before) })
-			check()
-			stats := s.aws.Stats()
-			if stats.Requests != point.refreshes || stats.Replayed != point.spent || stats.Refused > 0 {
-				t.Errorf("AWS had %d requests, %d of them with a spent token (refused: %d); the table says %d and %d",
-					stats.Requests, stats.Replayed, stats.Refused, point.refreshes, point.spent)
-			}
-			s.expectAlive()
+			s.killAndGoOn(point, s.binary)
 		})
 	}
+}
+
+// killAndGoOn kills the operator at a point of its rotation, and has another binary
+// go on.
+func (s *stage) killAndGoOn(point crashPoint, next string) {
+	s.Helper()
+	l := s.newLine()
+	p := s.start(nil, l.environment...)
+	s.awaitPublished()
+	before := s.stored()
+	check := s.watchTarget()
+	kill := func() { p.stop(syscall.SIGKILL) }
+	fault := faultproxy.Fault{Before: kill, Refuse: true}
+	if point.when == "after" {
+		fault = faultproxy.Fault{After: kill}
+	}
+	l.Judge(faultproxy.Once(point.step, fault))
+	s.resume()
+	s.await("the operator is killed", p.hasExited)
+
+	s.binary = next
+	s.start(nil)
+	s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
+	s.await("login cache, target and status agree", func() bool { return s.agree(before) })
+	check()
+	stats := s.aws.Stats()
+	if stats.Requests != point.refreshes || stats.Replayed != point.spent || stats.Refused > 0 {
+		s.Errorf("AWS had %d requests, %d of them with a spent token (refused: %d); the table says %d and %d",
+			stats.Requests, stats.Replayed, stats.Refused, point.refreshes, point.spent)
+	}
+	s.expectAlive()
 }
 
 func (p *process) hasExited() bool {

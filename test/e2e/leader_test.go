@@ -18,6 +18,10 @@ import (
 var replicated = []string{"--leader-elect", "--leader-election-namespace=default", "--leader-election-lease-duration=5s",
 	"--leader-election-renew-deadline=3s", "--leader-election-retry-period=1s"}
 
+func (p *process) leads() bool {
+	return strings.Contains(p.output.String(), "uccessfully acquired lease")
+}
+
 // requestRefresh asks for a refresh as a person does, and waits for it.
 func (s *stage) requestRefresh(value string) {
 	s.Helper()
@@ -68,7 +72,7 @@ func TestLeaderThatWakesUpLateOverwritesNothing(t *testing.T) {
 			s.await("the leader is stopped", stopped.Load)
 			s.requestRefresh("by the second")
 			newest := s.stored().Fingerprint()
-			if !strings.Contains(second.output.String(), "uccessfully acquired lease") {
+			if !second.leads() {
 				t.Fatal("the second replica did not take over")
 			}
 			s.must(first.Process.Signal(syscall.SIGCONT))

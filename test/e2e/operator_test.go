@@ -156,7 +156,7 @@ func TestOneOfTwoReplicasLeads(t *testing.T) {
 	s.applySession("dev")
 	s.awaitReady("dev", metav1.ConditionTrue, "Refreshed")
 	leader := first
-	if strings.Contains(second.output.String(), "uccessfully acquired lease") {
+	if second.leads() {
 		leader = second
 	}
 	leader.stop(syscall.SIGTERM)

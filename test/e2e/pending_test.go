@@ -15,7 +15,13 @@ import (
 // back until the returned function is called.
 func stagePending(t *testing.T) (s *stage, p *process, spent *loginrefresh.Login, mend func()) {
 	t.Helper()
+	return stagePendingOf(t, binary)
+}
+
+func stagePendingOf(t *testing.T, binary string) (s *stage, p *process, spent *loginrefresh.Login, mend func()) {
+	t.Helper()
 	s = stageRotation(t)
+	s.binary = binary
 	l := s.newLine()
 	p = s.start(nil, l.environment...)
 	s.awaitPublished()

@@ -43,6 +43,7 @@ type stage struct {
 	namespace string
 	aws       *fakeaws.Server
 	endpoint  string
+	binary    string // which operator is started
 }
 
 func newStage(t *testing.T) *stage {
@@ -52,7 +53,7 @@ func newStage(t *testing.T) *stage {
 
 func newStageWith(t *testing.T, options fakeaws.Options) *stage {
 	t.Helper()
-	s := &stage{T: t, ctx: t.Context(), aws: fakeaws.New(options)}
+	s := &stage{T: t, ctx: t.Context(), aws: fakeaws.New(options), binary: binary}
 	server := httptest.NewServer(s.aws)
 	t.Cleanup(server.Close)
 	s.endpoint = server.URL
@@ -113,7 +114,7 @@ func (s *stage) start(args []string, environment ...string) *process {
 func (s *stage) launch(args []string, environment ...string) *process {
 	s.Helper()
 	p := &process{t: s.T, probes: freeAddress(s.T), exited: make(chan struct{})}
-	p.Cmd = exec.Command(binary, append([]string{
+	p.Cmd = exec.Command(s.binary, append([]string{
 		"--metrics-bind-address=0", "--health-probe-bind-address=" + p.probes, "--watch-namespaces=" + s.namespace,
 	}, args...)...)
 	p.Env = append([]string{
@@ -181,15 +182,25 @@ func (s *stage) apply(text string) {
 
 func (s *stage) applySession(name string, spec ...string) {
 	s.Helper()
-	s.apply(fmt.Sprintf("{apiVersion: awslogin.dev/v1alpha1, kind: LoginSession, metadata: {name: %s}, spec: {loginCacheSecretRef: {name: login}%s}}",
-		name, strings.Join(append([]string{""}, spec...), ", ")))
+	s.applySessionOf("login", name, spec...)
+}
+
+func (s *stage) applySessionOf(cache, name string, spec ...string) {
+	s.Helper()
+	s.apply(fmt.Sprintf("{apiVersion: awslogin.dev/v1alpha1, kind: LoginSession, metadata: {name: %s}, spec: {loginCacheSecretRef: {name: %s}%s}}",
+		name, cache, strings.Join(append([]string{""}, spec...), ", ")))
 }
 
 // signIn is `aws login` and storing its file.
 func (s *stage) signIn() fakeaws.Login {
 	s.Helper()
-	login := s.aws.Login(alice)
-	s.store("login", map[string][]byte{login.FileName(): login.Cache()})
+	return s.signInAs(alice, "login")
+}
+
+func (s *stage) signInAs(arn, secret string) fakeaws.Login {
+	s.Helper()
+	login := s.aws.Login(arn)
+	s.store(secret, map[string][]byte{login.FileName(): login.Cache()})
 	return login
 }
 

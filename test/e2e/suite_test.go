@@ -22,6 +22,7 @@ var (
 	binary     string // the operator
 	kubeconfig string // of the operator's own user
 	operator   *rest.Config
+	admin      *rest.Config // may do everything
 )
 
 func TestMain(m *testing.M) {
@@ -47,7 +48,8 @@ func runSuite(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = environment.Stop() }()
-	if api, err = client.New(environment.Config, client.Options{Scheme: scheme.New()}); err != nil {
+	admin = environment.Config
+	if api, err = client.New(admin, client.Options{Scheme: scheme.New()}); err != nil {
 		return 0, err
 	}
 	kubeconfig = filepath.Join(folder, "kubeconfig")
