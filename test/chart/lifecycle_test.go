@@ -152,13 +152,18 @@ func TestHelm4GoesOnWithWhatHelm3Installed(t *testing.T) {
 }
 
 func TestNotesWarnOfNamespacesThatAdmitAnyPod(t *testing.T) {
+	const warning = "admits pods that are not restricted"
 	forEachHelm(t, func(t *testing.T, helm helm) {
 		for level, want := range map[string]bool{"privileged": true, "restricted": false} {
 			namespace := makeNamespace(t, map[string]string{"pod-security.kubernetes.io/enforce": level})
 			notes := helm.install(t, level, namespace, chart, "--set", "crds.enabled=false")
-			if got := strings.Contains(notes, "admits pods that are not restricted"); got != want {
+			if got := strings.Contains(notes, warning); got != want {
 				t.Errorf("with %s the notes warn: %t\n%s", level, got, notes)
 			}
+		}
+		notes := helm.install(t, "new", "made-by-"+string(helm), chart, "--set", "crds.enabled=false", "--create-namespace")
+		if !strings.Contains(notes, warning) {
+			t.Errorf("with a namespace that the installation makes there is no warning in\n%s", notes)
 		}
 	})
 }
