@@ -38,7 +38,7 @@ demo: build controlplane ## Show the whole thing without AWS and without a clust
 	@KUBEBUILDER_ASSETS=$(CONTROLPLANE) exec bin/demo -operator bin/aws-login-operator $(if $(KEEP),-keep) $(if $(ROLE),-role) $(if $(LOGIN),-login bin/kubectl-awslogin)
 
 .PHONY: test
-test: build controlplane kube-controller-manager sdks $(TOOLS)/kustomize $(TOOLS)/helm $(TOOLS)/kind ## Run all tests (PREVIOUS=commit: upgrade from that one).
+test: build controlplane kube-controller-manager sdks $(TOOLS)/kustomize $(TOOLS)/helm $(TOOLS)/kind ## Run all tests but the long ones (PREVIOUS=commit: upgrade from that one).
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -count=1 $(TESTFLAGS) ./...
 	cd hack/alerts && go test -count=1 ./...
 	cd hack/recipes && go test -count=1 ./...
@@ -117,6 +117,8 @@ chart: manifests $(TOOLS)/helm ## Package the Helm chart as dist/aws-login-opera
 sizes: build install.yaml injection.yaml chart ## Print how large what people install is, for docs/releases.md.
 	@for file in bin/aws-login-operator bin/kubectl-awslogin dist/install.yaml dist/injection.yaml dist/aws-login-operator-*.tgz; do \
 		printf '| `%s` | %s kB |\n' $$file $$((($$(wc -c < $$file) + 500) / 1000)); done
+	@printf 'objects in install.yaml: %s; bytes of the CRD: %s; of the chart, rendered: %s\n' "$$(grep -c ^kind: dist/install.yaml)" \
+		"$$(cat config/crd/bases/*.yaml | wc -c)" "$$($(TOOLS)/helm template awslogin $(CHART) --namespace awslogin-system | wc -c)"
 
 .PHONY: docker-build
 docker-build: ## Build the image.
