@@ -34,7 +34,7 @@ in_kind() {
 	export KUBECONFIG=$root/bin/kind/kubeconfig
 	mkdir -p "$root/bin/kind"
 	[ "${KEEP:-}" ] || trap 'kind delete cluster --name $name' EXIT
-	kind get clusters 2>/dev/null | grep -qx "$name" || kind create cluster --config "$here/cluster.yaml" --wait 3m
+	kind get clusters 2>/dev/null | grep -x "$name" >/dev/null || kind create cluster --config "$here/cluster.yaml" --wait 3m
 	kind export kubeconfig --name "$name"
 	say "loading the images (about 30 s) ..."
 	kind load docker-image --name "$name" "${images[@]}"

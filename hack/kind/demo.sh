@@ -10,12 +10,13 @@ show() { printf '$ %s\n' "$*" && "$@"; }
 # sign_in has a person sign in with a browser without a screen. The fake AWS is in the
 # cluster and answers on this machine while this lasts.
 sign_in() {
-	local port=47431 line
-	kubectl port-forward --namespace fake-aws service/fake-aws $port:80 >/dev/null &
+	local forwarded line
+	exec {forwarded}< <(exec kubectl port-forward --namespace fake-aws service/fake-aws :80)
 	# shellcheck disable=SC2064 # this process
 	trap "kill $!" RETURN
-	until (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; do sleep 0.2; done
-	export AWS_ENDPOINT_URL_SIGNIN=http://127.0.0.1:$port
+	read -r line <&"$forwarded"
+	line=${line#Forwarding from }
+	export AWS_ENDPOINT_URL_SIGNIN=http://${line%% *}
 	show kubectl awslogin login dev --namespace demo --workload-region us-east-1 --no-browser 2>&1 |
 		while IFS= read -r line; do
 			echo "$line"

@@ -5,6 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")"
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 
+# In a cluster that was kept, what runs is of the images of before.
+for namespace in fake-aws awslogin-system; do
+	kubectl delete pods --all --namespace "$namespace" >/dev/null 2>&1
+done
+
 say "starting the fake AWS ..."
 kubectl apply --server-side --kustomize fake-aws >/dev/null
 kubectl rollout status deployment/fake-aws --namespace fake-aws --timeout 2m >/dev/null

@@ -37,6 +37,16 @@ cgroup_roots() {
 	fi
 }
 
+# not_passed_on lists what the kubelet wants of a group with version 2, and this one
+# has not got from its parent.
+not_passed_on() {
+	local controller
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || return 0
+	for controller in cpu cpuset memory hugetlb pids; do
+		grep -qw "$controller" "$1/cgroup.controllers" || printf '%s ' "$controller"
+	done
+}
+
 # overlay tries what the layers of images need.
 overlay() {
 	local folder code=0
@@ -48,7 +58,7 @@ overlay() {
 }
 
 check() {
-	local trial=awslogin-node-check-$$ folder
+	local trial=awslogin-node-check-$$ folder missing
 	[ "$(uname -s)" = Linux ] || impossible "this is not Linux"
 	[ "$(id -u)" = 0 ] || impossible "that needs root"
 	[ -r /dev/kmsg ] || impossible "there is no /dev/kmsg, which the kubelet reads"
@@ -57,8 +67,10 @@ check() {
 	overlay || impossible "no overlay file system can be mounted in ${TMPDIR:-/tmp}"
 	[ "$(cgroup_roots)" ] || impossible "there are no cgroups in /sys/fs/cgroup"
 	for folder in $(cgroup_roots); do
-		mkdir "$folder/$trial" 2>/dev/null && rmdir "$folder/$trial" ||
-			impossible "cgroups cannot be made in $folder"
+		mkdir "$folder/$trial" 2>/dev/null || impossible "cgroups cannot be made in $folder"
+		missing=$(not_passed_on "$folder/$trial")
+		rmdir "$folder/$trial"
+		[ -z "$missing" ] || impossible "$folder does not pass on to new cgroups, which the kubelet wants: $missing"
 	done
 	"$here/packages.sh" || impossible "Debian packages are missing, see above"
 	unshare --net sh -c 'ip link add inside type veth peer name outside && iptables -t nat -A OUTPUT -m comment --comment x -j ACCEPT' 2>/dev/null ||

@@ -10,8 +10,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p dist
 rm -rf dist/release
 
-# A clone can have a tag of its own.
-git clone --quiet . "$work/clone"
+# A clone can have a tag of its own, and no other.
+git clone --quiet --no-tags . "$work/clone"
 git -C "$work/clone" remote set-url origin https://github.com/awslogin-dev/aws-login-operator.git
 git -C "$work/clone" tag v0.0.1
 
