@@ -185,7 +185,7 @@ spec:
 // TestChartIsAdmitted has the API server judge what the chart makes of the values in
 // its folder ci, and the operator its arguments.
 func TestChartIsAdmitted(t *testing.T) {
-	for _, namespace := range []string{"charted", "watched"} {
+	for _, namespace := range []string{"charted", "watched", "no", "123"} {
 		if err := makeNamespace(namespace); err != nil {
 			t.Fatal(err)
 		}
@@ -210,15 +210,17 @@ func TestChartIsAdmitted(t *testing.T) {
 	}
 }
 
-// TestChartForNamespacesGrantsNothingElsewhere is the one of config/namespaced, by Helm.
+// TestChartForNamespacesGrantsNothingElsewhere is the one of config/namespaced, by Helm,
+// with names too that YAML takes for something else.
 func TestChartForNamespacesGrantsNothingElsewhere(t *testing.T) {
-	for _, namespace := range []string{"tenant", "tenants-data"} {
+	for _, namespace := range []string{"tenant", "off", "456"} {
 		if err := makeNamespace(namespace); err != nil {
 			t.Fatal(err)
 		}
 	}
-	apply(t, helmTemplate(t, "helm", "tenant", "--set", "watchNamespaces={tenant,tenants-data}"))
+	apply(t, helmTemplate(t, "helm", "tenant", "--set-string", "watchNamespaces={tenant,off,456}"))
 	checkGrants(t, "tenant", "tenant", []grants{works, leads})
-	checkGrants(t, "tenant", "tenants-data", []grants{works})
+	checkGrants(t, "tenant", "off", []grants{works})
+	checkGrants(t, "tenant", "456", []grants{works})
 	checkGrants(t, "tenant", "examples", nil)
 }

@@ -1,6 +1,6 @@
 {{- define "aws-login-operator.labels" -}}
 app.kubernetes.io/name: aws-login-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
@@ -50,9 +50,9 @@ app.kubernetes.io/name: aws-login-operator
 -}}
 - --leader-elect
 {{- range $flag, $value := $flags }}
-{{- if eq (toString $value) "true" }}
+{{- if and (kindIs "bool" $value) $value }}
 - --{{ $flag }}
-{{- else if not (has (toString $value) (list "" "false" "<nil>")) }}
+{{- else if not (has $value (list "" nil false)) }}
 - {{ printf "--%s=%v" $flag $value | quote }}
 {{- end }}
 {{- end }}
@@ -61,25 +61,31 @@ app.kubernetes.io/name: aws-login-operator
 {{- end }}
 {{- end }}
 
+{{- /* The operator's variables, but for those that extraEnv has. GOMEMLIMIT: garbage is collected
+more often before the limit ends the process. */ -}}
 {{- define "aws-login-operator.env" -}}
-- name: GOMEMLIMIT # garbage is collected more often before the limit ends the process
-  valueFrom:
-    resourceFieldRef:
-      resource: limits.memory
+{{- $limit := dict "resourceFieldRef" (dict "resource" "limits.memory") }}
+{{- $own := list (dict "name" "GOMEMLIMIT" "valueFrom" $limit) }}
 {{- with .Values.proxy.url }}
 {{- if contains "@" . }}
 {{- fail "proxy.url has a password, which would be read by all who may read the Deployment: set HTTPS_PROXY and NO_PROXY from a Secret with extraEnv" }}
 {{- end }}
-- name: HTTPS_PROXY
-  value: {{ . | quote }}
-- name: NO_PROXY
-  value: {{ concat (list "$(KUBERNETES_SERVICE_HOST)") $.Values.proxy.noProxy | join "," | quote }}
+{{- $direct := concat (list "$(KUBERNETES_SERVICE_HOST)") $.Values.proxy.noProxy | join "," }}
+{{- $own = append $own (dict "name" "HTTPS_PROXY" "value" .) }}
+{{- $own = append $own (dict "name" "NO_PROXY" "value" $direct) }}
 {{- end }}
 {{- if .Values.caBundle.name }}
-- name: AWS_CA_BUNDLE
-  value: /etc/aws-login-operator/{{ .Values.caBundle.key }}
+{{- $own = append $own (dict "name" "AWS_CA_BUNDLE" "value" (printf "/etc/aws-login-operator/%s" .Values.caBundle.key)) }}
 {{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
+{{- $extra := list }}
+{{- range .Values.extraEnv }}
+{{- $extra = append $extra .name }}
 {{- end }}
+{{- $env := list }}
+{{- range $own }}
+{{- if not (has .name $extra) }}
+{{- $env = append $env . }}
+{{- end }}
+{{- end }}
+{{- concat $env .Values.extraEnv | toYaml }}
 {{- end }}
