@@ -131,7 +131,7 @@ func TestKindReadsItsConfiguration(t *testing.T) {
 	path, _ := standIns(t, map[string]string{"docker": "exit 1"})
 	root := controlplane.Root()
 	command := exec.Command(filepath.Join(root, "bin", "tools", "kind"), "create", "cluster", "--config", filepath.Join(root, "hack", "kind", "cluster.yaml"))
-	command.Env = []string{"PATH=" + path}
+	command.Env = []string{"PATH=" + path, "KIND_EXPERIMENTAL_PROVIDER=docker"} // also where there is Podman
 	if said, err := command.CombinedOutput(); err == nil || !strings.Contains(string(said), "docker info") {
 		t.Errorf("kind says %s, want that it has no Docker", said)
 	}

@@ -8,7 +8,7 @@
 # names another one. Exit code 3: the history does not reach back that far.
 set -eu
 dir=${1:?usage: previous.sh DIR [COMMIT]}
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd -P) # as git names it
 say() { printf 'previous: %s\n' "$*" >&2; }
 
 # What decides how the operator behaves, but for what only tests have.

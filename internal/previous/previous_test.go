@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,13 @@ func newRepository(t *testing.T) *repository {
 	return r
 }
 
+// gitEnv keeps git from the person's configuration, and from the repository of a hook
+// that runs the tests.
+func gitEnv() []string {
+	variables := slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "GIT_") })
+	return append(variables, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
+}
+
 func (r *repository) write(path, text string) {
 	r.Helper()
 	path = filepath.Join(r.folder, path)
@@ -43,6 +51,7 @@ func (r *repository) write(path, text string) {
 func (r *repository) git(arguments ...string) {
 	r.Helper()
 	command := exec.Command("git", append([]string{"-c", "user.name=a", "-c", "user.email=a@example.com", "-C", r.folder}, arguments...)...)
+	command.Env = gitEnv()
 	if out, err := command.CombinedOutput(); err != nil {
 		r.Fatalf("git %q: %v\n%s", arguments, err, out)
 	}
@@ -58,6 +67,7 @@ func (r *repository) commit(path string) {
 // script runs it; with nothing to build here it fails after it has said what it would.
 func (r *repository) script() (exitCode int, says string) {
 	command := exec.Command(filepath.Join(r.folder, "hack", "previous.sh"), filepath.Join(r.TempDir(), "built"))
+	command.Env = gitEnv()
 	out, _ := command.CombinedOutput()
 	return command.ProcessState.ExitCode(), string(out)
 }
@@ -98,6 +108,19 @@ func TestPreviousVersionIs(t *testing.T) {
 				t.Errorf("says %s", says)
 			}
 		})
+	}
+}
+
+func TestPreviousVersionIsFoundThroughALink(t *testing.T) {
+	r := newRepository(t)
+	r.commit("api/a.go")
+	r.commit("api/b.go")
+	if err := os.Symlink(r.folder, r.folder+"-link"); err != nil {
+		t.Fatal(err)
+	}
+	r.folder += "-link"
+	if _, says := r.script(); !strings.Contains(says, "previous: building ") {
+		t.Errorf("says %s", says)
 	}
 }
 

@@ -115,10 +115,11 @@ func kubectl(t *testing.T, arguments ...string) {
 
 const crdName = "loginsessions.awslogin.dev"
 
-// withoutCRD deletes it, with every LoginSession.
+// withoutCRD deletes it, with every LoginSession, and waits for what goes with it.
 func withoutCRD(t *testing.T) {
 	t.Helper()
 	kubectl(t, "delete", "--ignore-not-found", "crd", crdName)
+	kubectl(t, "wait", "--for=delete", "apiservice/v1alpha1.awslogin.dev", "--timeout=30s")
 }
 
 // makeNamespace makes one whose name no other test has, because none ever goes.
@@ -158,7 +159,7 @@ func wantUntouched(t *testing.T, want *v1alpha1.LoginSession) {
 }
 
 // eventually is for what the API server takes notice of by itself: that a CRD has
-// come, or changed.
+// come, changed, or gone.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
 	var err error
@@ -175,10 +176,11 @@ func eventually(t *testing.T, what string, try func() error) {
 // themselves.
 func everything(t *testing.T) (names []string) {
 	t.Helper()
-	lists, err := discovery.NewDiscoveryClientForConfigOrDie(environment.Config).ServerPreferredResources()
-	if err != nil {
-		t.Fatal(err)
-	}
+	var lists []*metav1.APIResourceList
+	eventually(t, "all kinds to be known", func() (err error) {
+		lists, err = discovery.NewDiscoveryClientForConfigOrDie(environment.Config).ServerPreferredResources()
+		return err
+	})
 	for _, list := range lists {
 		for _, resource := range list.APIResources {
 			if !slices.Contains(resource.Verbs, "list") || slices.Contains([]string{"Event", "Lease", "ComponentStatus"}, resource.Kind) {

@@ -49,14 +49,14 @@ func TestPodsGoOnThroughEverything(t *testing.T) {
 	s.step("the leader is deleted", func(s *stage) {
 		before := s.leader()
 		s.run("", kubectl, "delete", "pod", before, "--namespace", operatorNamespace, "--wait=false")
+		s.awaitNewLeader(before)
 		p.awaitRotations(s, 1)
-		s.checkNewLeader(before)
 	})
 	s.step("the chart is upgraded", func(s *stage) {
 		before := s.leader()
 		s.upgrade()
+		s.awaitNewLeader(before)
 		p.awaitRotations(s, 1)
-		s.checkNewLeader(before)
 	})
 	s.step("the doctor finds nothing", func(s *stage) {
 		s.Log(s.run("", kubectl, "awslogin", "doctor", "--namespace", s.namespace))

@@ -3,11 +3,13 @@ package cluster
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"awslogin.dev/operator/internal/controlplane"
@@ -15,7 +17,7 @@ import (
 
 const operatorNamespace = "awslogin-system"
 
-// leader is the pod of the replica that works.
+// leader is the pod of the replica that works, if one does.
 func (s *stage) leader() string {
 	s.Helper()
 	leases := &coordinationv1.LeaseList{}
@@ -23,15 +25,13 @@ func (s *stage) leader() string {
 	if len(leases.Items) != 1 {
 		s.Fatalf("there are %d leases", len(leases.Items))
 	}
-	pod, _, _ := strings.Cut(*leases.Items[0].Spec.HolderIdentity, "_")
+	pod, _, _ := strings.Cut(ptr.Deref(leases.Items[0].Spec.HolderIdentity, ""), "_")
 	return pod
 }
 
-func (s *stage) checkNewLeader(before string) {
+func (s *stage) awaitNewLeader(before string) {
 	s.Helper()
-	if s.leader() == before {
-		s.Errorf("%s still leads", before)
-	}
+	s.await("another pod than "+before+" leads", func() bool { return !slices.Contains([]string{"", before}, s.leader()) })
 }
 
 // upgrade replaces both replicas.

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -21,29 +22,41 @@ type inventory map[string]string
 // own components.
 var passing = []string{"events", "leases kube-system/", "componentstatuses", "apiservices", "ipaddresses", "endpointslices", "endpoints"}
 
-func (s *stage) takeInventory() inventory {
-	s.Helper()
+func takeInventory(ctx context.Context) (inventory, error) {
 	lists, err := known.ServerPreferredResources()
-	s.must(err)
+	if err != nil {
+		return nil, fmt.Errorf("list the kinds: %w", err)
+	}
 	found := inventory{}
 	for _, list := range lists {
 		group, err := schema.ParseGroupVersion(list.GroupVersion)
-		s.must(err)
+		if err != nil {
+			return nil, err
+		}
 		for _, resource := range list.APIResources {
 			if !slices.Contains(resource.Verbs, "list") {
 				continue
 			}
-			objects, err := dynamics.Resource(group.WithResource(resource.Name)).List(s.ctx, metav1.ListOptions{})
-			if apierrors.IsNotFound(err) {
-				continue // the kind has gone meanwhile
-			}
-			s.must(err)
-			for _, object := range objects.Items {
-				found.add(resource.Name, object)
+			if err := found.addAll(ctx, group.WithResource(resource.Name)); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return found
+	return found, nil
+}
+
+func (i inventory) addAll(ctx context.Context, resource schema.GroupVersionResource) error {
+	objects, err := dynamics.Resource(resource).List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil // the kind has gone meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("list %s: %w", resource.Resource, err)
+	}
+	for _, object := range objects.Items {
+		i.add(resource.Resource, object)
+	}
+	return nil
 }
 
 func (i inventory) add(resource string, object unstructured.Unstructured) {
@@ -77,6 +90,20 @@ func (i inventory) changesSince(before inventory) (changes []string) {
 	return changes
 }
 
+// remember what is in the cluster, once all of it can be listed: that a kind has gone
+// becomes known little by little.
+func (s *stage) remember() {
+	s.Helper()
+	s.await("an inventory", func() (done bool) {
+		found, err := takeInventory(s.ctx)
+		if err != nil {
+			s.Log(err)
+		}
+		s.before = found
+		return err == nil
+	})
+}
+
 // expectChanges in the cluster since the stage began; those that Kubernetes makes are
 // waited for.
 func (s *stage) expectChanges(want ...string) {
@@ -84,7 +111,12 @@ func (s *stage) expectChanges(want ...string) {
 	slices.Sort(want)
 	var got []string
 	for range 100 {
-		if got = s.takeInventory().changesSince(s.before); slices.Equal(got, want) {
+		found, err := takeInventory(s.ctx)
+		if err != nil {
+			got = []string{err.Error()}
+			continue
+		}
+		if got = found.changesSince(s.before); slices.Equal(got, want) {
 			return
 		}
 	}

@@ -114,7 +114,7 @@ func newStage(t *testing.T) *stage {
 	s := &stage{T: t, ctx: context.WithoutCancel(t.Context())} // also for what is cleaned up
 	s.makeNamespace(namespace)
 	t.Cleanup(func() { s.deleteNamespace(namespace) })
-	s.before = s.takeInventory()
+	s.remember()
 	return s
 }
 

@@ -48,7 +48,7 @@ func TestUninstallInOneNamespace(t *testing.T) {
 	s := newStage(t)
 	s.makeNamespace("awslogin-system")
 	t.Cleanup(func() { s.deleteNamespace("awslogin-system") })
-	s.before = s.takeInventory()
+	s.remember()
 	s.install("namespaced")
 	s.await("somebody leads", func() bool { return s.shell("kubectl -n awslogin-system get leases -o name") != "" })
 	if left := s.shell(s.commands(everything)); !strings.Contains(left, "lease.coordination.k8s.io/aws-login-operator") {
