@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 const mountedFile = "/var/run/secrets/awslogin.dev/credentials.json"
@@ -26,6 +27,23 @@ func readers(t *testing.T) {
 	inside(t)
 	kubectl(t, "apply", "-f", "testdata/pods.yaml")
 	kubectl(t, "rollout", "status", "deployment/reader", "--timeout=60s")
+	awaitService(t)
+}
+
+// awaitService waits for kube-proxy, which hears of pods that are ready as others do.
+func awaitService(t *testing.T) {
+	t.Helper()
+	var problem error
+	for range 300 {
+		response, err := http.Get("http://reader.default.svc")
+		if err == nil {
+			_ = response.Body.Close()
+			return
+		}
+		problem = err
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Fatal(problem)
 }
 
 func TestInsidePodsLiveAsInAnyCluster(t *testing.T) {

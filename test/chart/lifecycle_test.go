@@ -74,7 +74,7 @@ func replicas(t *testing.T, namespace string) int32 {
 
 func TestReleaseLives(t *testing.T) {
 	forEachHelm(t, func(t *testing.T, helm helm) {
-		namespace := makeNamespace(t, nil)
+		namespace := makeNamespace(t)
 		before := everything(t)
 		helm.install(t, "awslogin", namespace, previousVersion(t), "--set", "replicas=1")
 		session := makeLoginSession(t)
@@ -127,7 +127,7 @@ func wantLeft(t *testing.T, before []string, sessionsNamespace string) {
 
 func TestCRDGoesWhereItShallNotBeKept(t *testing.T) {
 	forEachHelm(t, func(t *testing.T, helm helm) {
-		namespace := makeNamespace(t, nil)
+		namespace := makeNamespace(t)
 		notes := helm.install(t, "awslogin", namespace, chart, "--set", "crds.keep=false,injection.enabled=true")
 		if !strings.Contains(notes, "WARNING: crds.keep is false") {
 			t.Errorf("no warning in\n%s", notes)
@@ -141,7 +141,7 @@ func TestCRDGoesWhereItShallNotBeKept(t *testing.T) {
 
 func TestHelm4GoesOnWithWhatHelm3Installed(t *testing.T) {
 	withoutCRD(t)
-	namespace := makeNamespace(t, nil)
+	namespace := makeNamespace(t)
 	helm("helm3").install(t, "awslogin", namespace, previousVersion(t))
 	session := makeLoginSession(t)
 	helm("helm").run(t, "upgrade", "awslogin", chart, "--namespace", namespace, "--set", "replicas=3")
@@ -154,7 +154,7 @@ func TestHelm4GoesOnWithWhatHelm3Installed(t *testing.T) {
 // TestInstallationByOneWhoMayNotReadNamespaces: the notes advise on the namespace all the same.
 func TestInstallationByOneWhoMayNotReadNamespaces(t *testing.T) {
 	forEachHelm(t, func(t *testing.T, helm helm) {
-		namespace := makeNamespace(t, nil)
+		namespace := makeNamespace(t)
 		kubectl(t, "create", "clusterrole", namespace, "--verb=*", "--resource=secrets,serviceaccounts,deployments.apps,"+
 			"poddisruptionbudgets.policy,roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io")
 		kubectl(t, "create", "rolebinding", "installer", "--namespace", namespace, "--clusterrole", namespace, "--user=installer")

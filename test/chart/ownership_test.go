@@ -37,7 +37,7 @@ func applyInstallation(t *testing.T, namespace string) {
 
 func TestMoveFromKubectlToHelm(t *testing.T) {
 	forEachHelm(t, func(t *testing.T, helm helm) {
-		namespace := makeNamespace(t, nil)
+		namespace := makeNamespace(t)
 		applyInstallation(t, namespace)
 		session := makeLoginSession(t)
 		operator := deployment(t, namespace, "awslogin-operator")
@@ -64,7 +64,7 @@ func TestMoveFromKubectlToHelm(t *testing.T) {
 
 func TestReinstall(t *testing.T) {
 	forEachHelm(t, func(t *testing.T, helm helm) {
-		namespace := makeNamespace(t, nil)
+		namespace := makeNamespace(t)
 		helm.install(t, "awslogin", namespace, chart)
 		session := makeLoginSession(t)
 		helm.run(t, "uninstall", "awslogin", "--namespace", namespace)
@@ -82,7 +82,7 @@ func TestReinstall(t *testing.T) {
 
 func TestTwoReleases(t *testing.T) {
 	forEachHelm(t, func(t *testing.T, helm helm) {
-		first, second := makeNamespace(t, nil), makeNamespace(t, nil)
+		first, second := makeNamespace(t), makeNamespace(t)
 		helm.install(t, "one", first, chart, "--set", "watchLabelSelector=shard=1")
 		helm.install(t, "two", second, chart, "--set", "watchLabelSelector=shard=2,crds.enabled=false")
 		helm.wantRefusal(t, "namespace "+first+" has an operator already, Deployment one-operator", "three", first, "--set", "crds.enabled=false")

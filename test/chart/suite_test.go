@@ -123,9 +123,9 @@ func withoutCRD(t *testing.T) {
 }
 
 // makeNamespace makes one whose name no other test has, because none ever goes.
-func makeNamespace(t *testing.T, labels map[string]string) string {
+func makeNamespace(t *testing.T) string {
 	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "chart-", Labels: labels}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "chart-"}}
 	if err := api.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 func makeLoginSession(t *testing.T) *v1alpha1.LoginSession {
 	t.Helper()
 	session := &v1alpha1.LoginSession{
-		ObjectMeta: metav1.ObjectMeta{Namespace: makeNamespace(t, nil), Name: "dev"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: makeNamespace(t), Name: "dev"},
 		Spec:       v1alpha1.LoginSessionSpec{LoginCacheSecretRef: v1alpha1.LoginCacheSecretRef{Name: "dev-login"}, Region: "eu-central-1"},
 	}
 	eventually(t, "LoginSessions to be served", func() error { return api.Create(t.Context(), session) })
