@@ -32,7 +32,7 @@ func StartCluster(folder string) (*Cluster, error) {
 	c := &Cluster{Environment: environment}
 	if err := c.startControllers(folder); err != nil {
 		_ = environment.Stop()
-		return nil, fmt.Errorf("start kube-controller-manager (`make controlplane` provides it): %w", err)
+		return nil, fmt.Errorf("start kube-controller-manager (`make kube-controller-manager` provides it): %w", err)
 	}
 	return c, nil
 }
